@@ -6,11 +6,15 @@ A vocabulary is plain data, so that the runner can receive it inside a request a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from .errors import SceneError
+
 WORD_FIELDS = ("color", "size", "material", "shape")  # the order of canonical graphics code
+WORD_LENGTH_LIMIT = 64  # characters; a ShapeNet class and model identifier take about 45
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Vocabulary:
     rotation_length: numbers in `rotation`: 0 none, 1 a yaw in radians written as a bare number, 3 or 6.
     rotated_shapes: shapes that carry a rotation; None means all.
     yaw_symmetry_orders: shape -> n for a shape that looks the same after a yaw of 2π/n; 0 means any yaw.
-    object_limit: most statements that one program may hold.
+    object_limit: most objects that one program may hold.
+    required_fields: keywords of graphics code without which an add(...) is an error, such as "shape" and "loc".
     """
 
     template: str
@@ -36,10 +41,38 @@ class Vocabulary:
     rotated_shapes: tuple[str, ...] | None = None
     yaw_symmetry_orders: Mapping[str, int] = field(default_factory=dict)
     object_limit: int = 256
+    required_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("words", "synonyms", "yaw_symmetry_orders"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        self._check_words()
+        self._check_numbers()
+        keywords = {*self.words, "loc", "rotation"}
+        if unknown := [name for name in self.required_fields if name not in keywords]:
+            raise SceneError(f"vocabulary {self.template!r} requires the unknown keyword {unknown[0]!r}")
+
+    def _check_words(self) -> None:
+        for name, words in (*self.words.items(), *((name, tuple(pairs)) for name, pairs in self.synonyms.items())):
+            if name not in WORD_FIELDS:
+                raise SceneError(
+                    f"vocabulary {self.template!r} has words for {name!r}, which is none of {', '.join(WORD_FIELDS)}"
+                )
+            for word in words:
+                if not (0 < len(word) <= WORD_LENGTH_LIMIT and word.isprintable() and not set(word) & set("'\"\\")):
+                    raise SceneError(f"vocabulary {self.template!r} has the {name} {word!r}, which graphics code cannot quote")
+        for name, pairs in self.synonyms.items():
+            if strange := [word for word in pairs.values() if word not in self.words.get(name, ())]:
+                raise SceneError(f"vocabulary {self.template!r} has synonyms of the unknown {name} {strange[0]!r}")
+
+    def _check_numbers(self) -> None:
+        if self.location_length not in (2, 3) or self.rotation_length not in (0, 1, 3, 6):
+            raise SceneError(
+                f"vocabulary {self.template!r} must have 2 or 3 location and 0, 1, 3 or 6 rotation numbers,"
+                f" got {self.location_length} and {self.rotation_length}"
+            )
+        if not (math.isfinite(self.location_limit) and self.location_limit > 0.0 and self.object_limit > 0):
+            raise SceneError(f"vocabulary {self.template!r} must have positive, finite limits")
 
     def canonical_word_or_none(self, field_name: str, word: str) -> str | None:
         """The canonical form of a word or synonym, or None where the field does not know it."""
@@ -69,6 +102,7 @@ CLEVR = Vocabulary(
     },
     rotated_shapes=("cube",),
     yaw_symmetry_orders={"cube": 4, "sphere": 0, "cylinder": 0},
+    required_fields=("color", "size", "material", "shape", "loc"),
 )
 
 VOCABULARIES: Mapping[str, Vocabulary] = MappingProxyType({CLEVR.template: CLEVR})
