@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CLEVR scenes in Blender: build(scene, collection) makes Blender follow a Scene. Uses bpy.
+
+Objects of one shape share one mesh, objects of one look share one material. What identifies an object stands in custom properties
+of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so that it survives renaming and copying by hand.
+"""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+import numpy as np
+
+from ...core.errors import SceneError
+from ...core.scene import Camera, Light, Scene, SceneObject
+from . import constants
+from .materials import ground_material, material_named
+from .shapes import MESHES
+
+SHAPE_KEY = "igllm_shape"
+GROUND_KEY = "igllm_ground"
+LIGHT_KEY = "igllm_light"
+
+
+def build(scene: Scene, collection: bpy.types.Collection) -> None:
+    """Fill an empty collection with the scene's objects, ground, lights and camera. The caller makes the camera active."""
+    for index, item in enumerate(scene.objects, start=1):
+        collection.objects.link(_object(item, index))
+    collection.objects.link(_ground())
+    for light in scene.lights:
+        collection.objects.link(_light(light))
+    if scene.camera is not None:
+        collection.objects.link(_camera(scene.camera))
+
+
+def clear(collection: bpy.types.Collection) -> None:
+    """Remove the collection's objects; shared meshes and materials stay for the next build."""
+    for item in list(collection.objects):
+        data = item.data
+        bpy.data.objects.remove(item)
+        if isinstance(data, bpy.types.Light):
+            bpy.data.lights.remove(data)
+        elif isinstance(data, bpy.types.Camera):
+            bpy.data.cameras.remove(data)
+
+
+def prepare_world(scene: bpy.types.Scene) -> None:
+    """CLEVR's black world and Standard view transform, for a Blender scene that shows nothing else."""
+    world = bpy.data.worlds.get("CLEVR world") or bpy.data.worlds.new("CLEVR world")
+    if world.node_tree is None:  # before Blender 5.0 a new world has no tree
+        world.use_nodes = True
+    background = world.node_tree.nodes.get("Background") or world.node_tree.nodes.new("ShaderNodeBackground")
+    background.inputs["Color"].default_value = (0.0, 0.0, 0.0, 1.0)
+    background.inputs["Strength"].default_value = 0.0
+    scene.world = world
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
+    scene.view_settings.exposure = 0.0
+    scene.view_settings.gamma = 1.0
+    scene.display_settings.display_device = "sRGB"
+
+
+def _object(item: SceneObject, index: int) -> bpy.types.Object:
+    if item.shape is None or item.size is None or item.color is None or item.material is None or item.location is None:
+        raise SceneError(f"A CLEVR object needs shape, size, color, material and location, got {item}.")
+    made = bpy.data.objects.new(f"{index} {item.size} {item.color} {item.material} {item.shape}", _mesh(item.shape))
+    made.location = item.location
+    made.rotation_euler = (0.0, 0.0, item.rotation[0] if item.rotation else 0.0)
+    made.scale = (constants.HALF_EXTENTS[item.size],) * 3
+    # The material sits on the object, not on the shared mesh, so that recolouring one object leaves the others alone.
+    made.material_slots[0].link = "OBJECT"
+    made.material_slots[0].material = material_named(item.material, item.color)
+    made.color = made.material_slots[0].material.diffuse_color
+    return made
+
+
+def _mesh(shape: str) -> bpy.types.Mesh:
+    name = f"CLEVR {shape}"
+    existing = bpy.data.meshes.get(name)
+    if existing is not None and existing.get(SHAPE_KEY) == shape:
+        return existing
+    source = MESHES[shape]()
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(source.vertices.tolist(), [], [list(face) for face in source.faces])
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), dtype=bool))
+    mesh.normals_split_custom_set_from_vertices(source.normals.tolist())
+    mesh.materials.append(None)
+    mesh[SHAPE_KEY] = shape
+    return mesh
+
+
+def _light(light: Light) -> bpy.types.Object:
+    data = bpy.data.lights.new(light.name, "SUN" if light.kind == "sun" else "AREA")
+    data.energy = light.power
+    data.color = light.color_rgb
+    if light.kind == "sun":
+        data.angle = light.size
+    else:
+        data.shape = "SQUARE"
+        data.size = light.size
+    made = bpy.data.objects.new(light.name, data)
+    made[LIGHT_KEY] = light.name
+    made.location = light.location
+    made.rotation_mode = "QUATERNION"
+    made.rotation_quaternion = light.quaternion_wxyz
+    return made
+
+
+def _camera(camera: Camera) -> bpy.types.Object:
+    data = bpy.data.cameras.new("Camera")
+    data.sensor_fit = "HORIZONTAL"
+    data.sensor_width = camera.sensor_width_mm
+    data.lens = camera.focal_length_mm
+    made = bpy.data.objects.new("Camera", data)
+    made.location = camera.location
+    made.rotation_mode = "QUATERNION"
+    made.rotation_quaternion = camera.quaternion_wxyz
+    return made
+
+
+def _ground() -> bpy.types.Object:
+    mesh = bpy.data.meshes.get("CLEVR ground")
+    if mesh is None:
+        vertices, faces = _sweep()
+        mesh = bpy.data.meshes.new("CLEVR ground")
+        mesh.from_pydata(vertices, [], faces)
+        mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), dtype=bool))
+        mesh.materials.append(ground_material())
+    made = bpy.data.objects.new("Ground", mesh)
+    made[GROUND_KEY] = True
+    return made
+
+
+def _sweep(flat: float = 14.0, radius: float = 23.0, front: float = 16.0, half_width: float = 32.0, steps: int = 24) -> tuple[list[tuple[float, float, float]], list[tuple[int, ...]]]:
+    """A seamless sweep across CLEVR's own line of sight: flat from `front` before the origin to `flat` behind it, then a
+    quarter circle up. It is fixed in the world, so the camera's jitter moves the picture over it."""
+    angles = [0.5 * math.pi * step / steps for step in range(steps + 1)]
+    profile = [(-front, 0.0)] + [(flat + radius * math.sin(angle), radius * (1.0 - math.cos(angle))) for angle in angles]
+    away = (-constants.FRONT_XY[0], -constants.FRONT_XY[1])
+    vertices = [
+        (away[0] * depth + constants.RIGHT_XY[0] * side, away[1] * depth + constants.RIGHT_XY[1] * side, height)
+        for depth, height in profile
+        for side in (-half_width, half_width)
+    ]
+    faces: list[tuple[int, ...]] = [(2 * row, 2 * row + 1, 2 * row + 3, 2 * row + 2) for row in range(len(profile) - 1)]
+    return vertices, faces

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every template offers, and the list of them. No bpy: the part that needs Blender is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..core.errors import UsageError
+from ..core.scene import Scene
+from ..core.vocabulary import CLEVR, Vocabulary
+from .clevr.sample import ClevrOptions, sample, solid_of
+from .clevr.constants import AZIMUTH_RADIANS
+
+if TYPE_CHECKING:
+    from ..core.scene import SceneObject
+    from .visibility import Solid
+
+
+class BlenderSide(Protocol):
+    """The functions of a template's build.py, which needs bpy."""
+
+    def build(self, scene: Scene, collection: Any) -> None: ...
+    def clear(self, collection: Any) -> None: ...
+    def read_scene(self, collection: Any) -> Scene: ...
+    def prepare_world(self, scene: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Template:
+    """A scene domain.
+
+    options: the class of the sampling options; every field of it is an option of `igllm generate`.
+    sample(rng, options) -> Scene in the world frame. solid_of(object) -> what visibility.py traces.
+    camera_azimuth_radians: where the azimuth-canonical frame puts the camera.
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    options: type[ClevrOptions]
+    sample: Callable[[np.random.Generator, ClevrOptions], Scene]
+    solid_of: Callable[[SceneObject], Solid]
+    camera_azimuth_radians: float
+
+    def blender_side(self) -> BlenderSide:
+        """The template's build.py; needs bpy."""
+        module: BlenderSide = importlib.import_module(f".{self.name}.build", __package__)  # type: ignore[assignment]
+        return module
+
+
+TEMPLATES = {
+    "clevr": Template("clevr", CLEVR, ClevrOptions, sample, solid_of, AZIMUTH_RADIANS),
+}
+
+
+def template_named(name: str) -> Template:
+    """The template of this name, or a UsageError that lists the names."""
+    if name not in TEMPLATES:
+        raise UsageError(f"There is no template {name!r}; choose one of {', '.join(TEMPLATES)}.")
+    return TEMPLATES[name]
