@@ -5,36 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
 from ..core.errors import RenderError, UsageError
+from .render_options import ENGINES, RenderOptions
 
-ENGINES = ("cycles", "eevee", "workbench")
-
-
-@dataclass(frozen=True)
-class RenderOptions:
-    """width_px, height_px: picture size. samples: Cycles or EEVEE samples per pixel. denoise: OpenImageDenoise (Cycles).
-    seed: Cycles' noise pattern. threads: 0 uses every core."""
-
-    width_px: int = 320
-    height_px: int = 240
-    engine: str = "cycles"
-    samples: int = 16
-    denoise: bool = True
-    seed: int = 0
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise UsageError(f"There is no engine {self.engine!r}; choose one of {', '.join(ENGINES)}.")
-        if self.width_px < 16 or self.height_px < 16:
-            raise UsageError(f"A picture needs at least 16 x 16 pixels, got {self.width_px} x {self.height_px}.")
-        if self.samples < 1:
-            raise UsageError(f"Samples per pixel must be at least 1, got {self.samples}.")
+__all__ = ["ENGINES", "RenderOptions", "apply_options", "engine_identifier", "quiet_settings", "render_png"]
 
 
 def engine_identifier(engine: str) -> str:
