@@ -2,7 +2,7 @@
 """CLEVR scenes in Blender: build(scene, collection) makes Blender follow a Scene. Uses bpy.
 
 Objects of one shape share one mesh, objects of one look share one material. What identifies an object stands in custom properties
-of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so that it survives renaming and copying by hand.
+of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so that it survives renaming and copying by hand. read.py is the way back.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from ...core.errors import SceneError
 from ...core.scene import Camera, Light, Scene, SceneObject
 from . import constants
+from .constants import SHAPE_KEY
 from .materials import ground_material, material_named
+from .read import read_scene
 from .shapes import MESHES
 
-SHAPE_KEY = "igllm_shape"
-GROUND_KEY = "igllm_ground"
-LIGHT_KEY = "igllm_light"
+__all__ = ["build", "clear", "prepare_world", "read_scene"]
 
 
 def build(scene: Scene, collection: bpy.types.Collection) -> None:
@@ -100,7 +100,6 @@ def _light(light: Light) -> bpy.types.Object:
         data.shape = "SQUARE"
         data.size = light.size
     made = bpy.data.objects.new(light.name, data)
-    made[LIGHT_KEY] = light.name
     made.location = light.location
     made.rotation_mode = "QUATERNION"
     made.rotation_quaternion = light.quaternion_wxyz
@@ -127,9 +126,7 @@ def _ground() -> bpy.types.Object:
         mesh.from_pydata(vertices, [], faces)
         mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), dtype=bool))
         mesh.materials.append(ground_material())
-    made = bpy.data.objects.new("Ground", mesh)
-    made[GROUND_KEY] = True
-    return made
+    return bpy.data.objects.new("Ground", mesh)
 
 
 def _sweep(flat: float = 14.0, radius: float = 23.0, front: float = 16.0, half_width: float = 32.0, steps: int = 24) -> tuple[list[tuple[float, float, float]], list[tuple[int, ...]]]:

@@ -49,4 +49,6 @@ SUN_ROTATION_EULER_XYZ = (0.236, 0.417, 0.097)
 CUBE_EDGE_RADIUS = 0.2  # of a cube of half extent 1
 CYLINDER_RIM_RADIUS = 0.05  # of a cylinder of radius 1 and half height 1
 
+SHAPE_KEY = "igllm_shape"  # custom property of a Blender mesh that names its shape
+
 AZIMUTH_RADIANS = math.atan2(CAMERA_LOCATION[1], CAMERA_LOCATION[0])

@@ -1,0 +1,40 @@
+# Everything builds its own environment in .venv from requirements.lock; nothing needs to be installed by hand.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO_OUT := demo_output
+
+.PHONY: help install demo test check bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED)  ## build the environment (the other targets do it by themselves)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "Python 3.11 is needed (bpy 4.5 is built for it), found " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED)  ## de-render a picture that no training saw and say where the result is
+	$(BIN)/igllm derender docs/pictures/demo.png --out $(DEMO_OUT)
+
+test: $(INSTALLED)  ## run every test that this machine can run
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## measure rendering against the classic procedure (half an hour)
+	$(BIN)/python benchmarks/generate.py
+
+lock: $(INSTALLED)  ## write the versions of the environment into requirements.lock
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+cpu$$//' > requirements.lock
+
+clean:  ## remove the environment and build folders
+	rm -rf $(VENV) build dist $(DEMO_OUT) *.egg-info
