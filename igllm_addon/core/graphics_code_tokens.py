@@ -62,6 +62,7 @@ class TokenReader:
         self._text = text[:TEXT_LIMIT]
         self._full_length = len(text)
         self._offset = 0
+        self._line_is_fresh = True  # nothing but blanks and comments since the last line break
         self._peeked: Token | None = None
 
     def skip_lead_in(self) -> None:
@@ -69,6 +70,7 @@ class TokenReader:
         self._skip_blank()
         if self._text.startswith(LEAD_IN, self._offset):
             self._offset += len(LEAD_IN)
+            self._line_is_fresh = False
 
     def peek(self) -> Token:
         """The next token, which stays the next."""
@@ -97,19 +99,21 @@ class TokenReader:
         shown = self._text[token.start : min(token.end, token.start + FOUND_LENGTH_LIMIT)]
         return ascii(shown) + ("…" if token.end > token.start + FOUND_LENGTH_LIMIT else "")
 
-    def _skip_blank(self) -> bool:
-        """Pass over blanks and comments; whether the next token is the first on its line."""
+    def _skip_blank(self) -> None:
+        """Pass over blanks and comments."""
         start = self._offset
         while True:
             blank = _BLANK.match(self._text, self._offset)
             self._offset = blank.end() if blank else self._offset
             if not self._text.startswith("#", self._offset):
-                return start == 0 or "\n" in self._text[start : self._offset]
+                self._line_is_fresh |= "\n" in self._text[start : self._offset]
+                return
             line_end = self._text.find("\n", self._offset)
             self._offset = line_end if line_end >= 0 else len(self._text)
 
     def _read(self) -> Token:
-        first_on_line = self._skip_blank()
+        self._skip_blank()
+        first_on_line, self._line_is_fresh = self._line_is_fresh, False
         start = self._offset
         kind, text, self._offset = self._match(start)
         return Token(kind, text, start, self._offset, first_on_line)
