@@ -1,148 +1,143 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scenes as JSON values: scene_to_json and scene_from_json. Standard library only.
+"""A scene as JSON data and back, without loss. Standard library only.
 
-A scene is {"objects": [...], "camera": {...}, "lights": [...]}, each part an object with the fields of its class in scene.py,
-under the same names and in the same units. A field that is None is left out, and so is a camera that a scene does not have.
+    {"objects": [{"shape": str, "size": str, "color": str, "material": str, "location": [x, y, z], "rotation": [number, ...]}],
+     "camera": {"location": [x, y, z], "quaternion_wxyz": [w, x, y, z], "focal_length_mm": number, "sensor_width_mm": number},
+     "lights": [{"name": str, "kind": "area" or "sun", "location": [x, y, z], "quaternion_wxyz": [w, x, y, z],
+                 "power": number, "size": number, "color_rgb": [r, g, b]}]}
+
+An object leaves out what is None, and "camera" is null where there is none; every other key is required. Units and axes are
+those of scene.py. Reading is strict: a key that is unknown or missing and a value of another type raise SceneError, and
+its sentence names the place, as in objects[2].location.
 """
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 from .errors import SceneError
 from .scene import Camera, Light, Scene, SceneObject
+from .vocabulary import WORD_FIELDS
 
-_WORDS = ("shape", "size", "color", "material")
+Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+_SCENE_KEYS = ("objects", "camera", "lights")
+_OBJECT_KEYS = ("shape", "size", "color", "material", "location", "rotation")
+_CAMERA_KEYS = ("location", "quaternion_wxyz", "focal_length_mm", "sensor_width_mm")
+_LIGHT_KEYS = ("name", "kind", "location", "quaternion_wxyz", "power", "size", "color_rgb")
 
 
-def scene_to_json(scene: Scene) -> dict[str, Any]:
-    """The scene as dictionaries, lists, strings and floats, ready for json.dumps."""
-    value: dict[str, Any] = {
-        "objects": [_object_to_json(item) for item in scene.objects],
-        "lights": [_light_to_json(light) for light in scene.lights],
+def scene_to_json(scene: Scene) -> dict[str, Json]:
+    """Plain dictionaries, lists, strings and floats, ready for json.dumps."""
+    return {
+        "objects": [_record(item, _OBJECT_KEYS) for item in scene.objects],
+        "camera": None if scene.camera is None else _record(scene.camera, _CAMERA_KEYS),
+        "lights": [_record(light, _LIGHT_KEYS) for light in scene.lights],
     }
-    if scene.camera is not None:
-        value["camera"] = _camera_to_json(scene.camera)
-    return value
 
 
-def scene_from_json(value: Any) -> Scene:
-    """The scene that scene_to_json wrote; anything else raises a SceneError that names the place."""
-    scene = _mapping(value, "a scene", {"objects", "camera", "lights"})
-    camera = scene.get("camera")
+def scene_from_json(data: object) -> Scene:
+    """The scene that scene_to_json was given; `data` is what json.loads returns."""
+    record = _dictionary(data, "the scene", required=_SCENE_KEYS)
+    objects, lights = _list(record["objects"], "objects"), _list(record["lights"], "lights")
     return Scene(
-        objects=tuple(_object_from_json(item, f"object {n}") for n, item in enumerate(_list(scene, "objects"), start=1)),
-        camera=None if camera is None else _camera_from_json(camera),
-        lights=tuple(_light_from_json(item, f"light {n}") for n, item in enumerate(_list(scene, "lights"), start=1)),
+        objects=tuple(_object(item, f"objects[{index}]") for index, item in enumerate(objects)),
+        camera=None if record["camera"] is None else _camera(record["camera"]),
+        lights=tuple(_light(item, f"lights[{index}]") for index, item in enumerate(lights)),
     )
 
 
-def _object_to_json(item: SceneObject) -> dict[str, Any]:
-    value: dict[str, Any] = {name: word for name in _WORDS if (word := getattr(item, name)) is not None}
-    if item.location is not None:
-        value["location"] = _floats(item.location)
-    if item.rotation is not None:
-        value["rotation"] = _floats(item.rotation)
-    return value
+def _record(value: SceneObject | Camera | Light, keys: tuple[str, ...]) -> dict[str, Json]:
+    fields = ((key, getattr(value, key)) for key in keys)
+    return {key: _plain(field) for key, field in fields if field is not None}
 
 
-def _camera_to_json(camera: Camera) -> dict[str, Any]:
-    return {
-        "location": _floats(camera.location),
-        "quaternion_wxyz": _floats(camera.quaternion_wxyz),
-        "focal_length_mm": float(camera.focal_length_mm),
-        "sensor_width_mm": float(camera.sensor_width_mm),
-    }
+def _plain(field: str | float | tuple[float, ...]) -> Json:
+    # json.dumps knows no numpy number, and a scene may have been built from some.
+    if isinstance(field, tuple):
+        return [float(number) for number in field]
+    return field if isinstance(field, str) else float(field)
 
 
-def _light_to_json(light: Light) -> dict[str, Any]:
-    return {
-        "name": light.name,
-        "kind": light.kind,
-        "location": _floats(light.location),
-        "quaternion_wxyz": _floats(light.quaternion_wxyz),
-        "power": float(light.power),
-        "size": float(light.size),
-        "color_rgb": _floats(light.color_rgb),
-    }
+def _object(data: object, path: str) -> SceneObject:
+    record = _dictionary(data, path, optional=_OBJECT_KEYS)
+    words = {key: _text(record[key], f"{path}.{key}") for key in WORD_FIELDS if key in record}
+    location = rotation = None
+    if "location" in record:
+        x, y, z = _numbers(record["location"], f"{path}.location", 3)
+        location = (x, y, z)
+    if "rotation" in record:
+        rotation = _numbers(record["rotation"], f"{path}.rotation")
+    return SceneObject(location=location, rotation=rotation, **words)
 
 
-def _object_from_json(value: Any, what: str) -> SceneObject:
-    item = _mapping(value, what, {*_WORDS, "location", "rotation"})
-    words = {name: _text(item, name, what) for name in _WORDS if item.get(name) is not None}
-    location = _numbers(item, "location", what, 3) if item.get("location") is not None else None
-    rotation = _numbers(item, "rotation", what, None) if item.get("rotation") is not None else None
-    return SceneObject(**words, location=location, rotation=rotation)  # type: ignore[arg-type]
+def _camera(data: object) -> Camera:
+    record = _dictionary(data, "camera", required=_CAMERA_KEYS)
+    x, y, z = _numbers(record["location"], "camera.location", 3)
+    qw, qx, qy, qz = _numbers(record["quaternion_wxyz"], "camera.quaternion_wxyz", 4)
+    focal_length_mm = _number(record["focal_length_mm"], "camera.focal_length_mm")
+    sensor_width_mm = _number(record["sensor_width_mm"], "camera.sensor_width_mm")
+    return Camera((x, y, z), (qw, qx, qy, qz), focal_length_mm, sensor_width_mm)
 
 
-def _camera_from_json(value: Any) -> Camera:
-    what = "the camera"
-    camera = _mapping(value, what, {"location", "quaternion_wxyz", "focal_length_mm", "sensor_width_mm"})
-    return Camera(
-        _numbers(camera, "location", what, 3),  # type: ignore[arg-type]
-        _numbers(camera, "quaternion_wxyz", what, 4),  # type: ignore[arg-type]
-        _number(camera, "focal_length_mm", what),
-        _number(camera, "sensor_width_mm", what),
-    )
-
-
-def _light_from_json(value: Any, what: str) -> Light:
-    light = _mapping(value, what, {"name", "kind", "location", "quaternion_wxyz", "power", "size", "color_rgb"})
+def _light(data: object, path: str) -> Light:
+    record = _dictionary(data, path, required=_LIGHT_KEYS)
+    x, y, z = _numbers(record["location"], f"{path}.location", 3)
+    qw, qx, qy, qz = _numbers(record["quaternion_wxyz"], f"{path}.quaternion_wxyz", 4)
+    r, g, b = _numbers(record["color_rgb"], f"{path}.color_rgb", 3)
     return Light(
-        _text(light, "name", what),
-        _text(light, "kind", what),
-        _numbers(light, "location", what, 3),  # type: ignore[arg-type]
-        _numbers(light, "quaternion_wxyz", what, 4),  # type: ignore[arg-type]
-        _number(light, "power", what),
-        _number(light, "size", what),
-        _numbers(light, "color_rgb", what, 3),  # type: ignore[arg-type]
+        name=_text(record["name"], f"{path}.name"),
+        kind=_text(record["kind"], f"{path}.kind"),
+        location=(x, y, z),
+        quaternion_wxyz=(qw, qx, qy, qz),
+        power=_number(record["power"], f"{path}.power"),
+        size=_number(record["size"], f"{path}.size"),
+        color_rgb=(r, g, b),
     )
 
 
-def _floats(values: tuple[float, ...]) -> list[float]:
-    return [float(value) for value in values]
+def _dictionary(data: object, path: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Mapping[str, object]:
+    if not isinstance(data, dict):
+        raise SceneError(f"{path} must be an object with keys, got {_shown(data)}")
+    for key in data:
+        if key not in required and key not in optional:
+            raise SceneError(f"{path} has the unknown key {_shown(key)}; the keys are {', '.join(required + optional)}")
+    for key in required:
+        if key not in data:
+            raise SceneError(f"{path} lacks the key {key!r}; the keys are {', '.join(required + optional)}")
+    return data
 
 
-def _mapping(value: Any, what: str, known: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise SceneError(f"{what} must be a JSON object, got {type(value).__name__}")
-    if unknown := sorted(set(value) - known):
-        raise SceneError(f"{what} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    return value
+def _list(data: object, path: str) -> list[object]:
+    if not isinstance(data, list):
+        raise SceneError(f"{path} must be a list, got {_shown(data)}")
+    return data
 
 
-def _list(value: Mapping[str, Any], name: str) -> list[Any]:
-    found = value.get(name, [])
-    if not isinstance(found, list):
-        raise SceneError(f"a scene's {name} must be a list, got {type(found).__name__}")
-    return found
+def _text(data: object, path: str) -> str:
+    if not isinstance(data, str):
+        raise SceneError(f"{path} must be a string, got {_shown(data)}")
+    return data
 
 
-def _text(value: Mapping[str, Any], name: str, what: str) -> str:
-    found = value.get(name)
-    if not isinstance(found, str):
-        raise SceneError(f"{what} needs a text as its {name}, got {found!r}")
-    return found
+def _number(data: object, path: str) -> float:
+    # A bool is an int to Python, an int may be too large for a float, and nan is not at most anything.
+    if isinstance(data, bool) or not isinstance(data, int | float) or not abs(data) <= sys.float_info.max:
+        raise SceneError(f"{path} must be a finite number, got {_shown(data)}")
+    return float(data)
 
 
-def _number(value: Mapping[str, Any], name: str, what: str) -> float:
-    found = value.get(name)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not _is_finite(found):
-        raise SceneError(f"{what} needs a finite number as its {name}, got {found!r}")
-    return float(found)
+def _numbers(data: object, path: str, length: int | None = None) -> tuple[float, ...]:
+    values = _list(data, path)
+    if length is not None and len(values) != length:
+        raise SceneError(f"{path} must hold {length} numbers, got {len(values)}")
+    return tuple(_number(value, f"{path}[{index}]") for index, value in enumerate(values))
 
 
-def _numbers(value: Mapping[str, Any], name: str, what: str, length: int | None) -> tuple[float, ...]:
-    found = value.get(name)
-    if not isinstance(found, list) or (length is not None and len(found) != length):
-        raise SceneError(f"{what} needs {length or 'some'} numbers as its {name}, got {found!r}")
-    return tuple(_number({name: entry}, name, what) for entry in found)
-
-
-def _is_finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer beyond every float
-        return False
+def _shown(data: object) -> str:
+    """A value's beginning, whatever its size: a short text of a scalar, the type of anything that can be large."""
+    if isinstance(data, str):
+        return ascii(data[:40])
+    return repr(data) if isinstance(data, float | bool | None) else f"a value of type {type(data).__name__}"
