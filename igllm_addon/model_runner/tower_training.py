@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first stage of training: the vision tower alone, with dense targets.
+
+Letters: B pictures, M most objects of a picture, N objects of a batch, h and w cells of the centre map.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..core.vocabulary import Vocabulary
+from .augmentation import augmented
+from .data import SceneTensors
+from .vision import STRIDE, VisionTower
+
+_SPREAD_PER_HALF_EXTENT_M = 2.5  # cells of standard deviation of a centre's Gaussian, per metre of the object's half extent
+_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5}  # words: 1 each
+_CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre, and its description has to be right there too
+
+
+def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Generator) -> dict[str, Tensor]:
+    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
+    pictures, batch = augmented(batch, rng)
+    maps = tower(pictures)
+    parts = {"heat": _heat_loss(maps.heat, batch)}
+    picture, column_of_object = torch.nonzero(batch.exists, as_tuple=True)
+    uv = batch.uv[picture, column_of_object]
+    jitter = torch.from_numpy(rng.uniform(-_CELL_JITTER, _CELL_JITTER, tuple(uv.shape)).astype(np.float32))
+    cell = torch.floor(uv / STRIDE + jitter).long()
+    column = cell[:, 0].clamp(0, maps.heat.shape[2] - 1)
+    row = cell[:, 1].clamp(0, maps.heat.shape[1] - 1)
+    seen = tower.describe(maps, picture, row, column)
+    focal = tower.config.input_width_px * tower.geometry.focal_length_mm / tower.geometry.sensor_width_mm
+    height_px, width_px = pictures.shape[2:]
+    place = torch.stack([uv[:, 0] - width_px / 2, height_px / 2 - uv[:, 1]], dim=1) / focal
+    parts["offset"] = F.l1_loss(seen.place * (focal / STRIDE), place * (focal / STRIDE))
+    for index, name in enumerate(tower.fields):
+        parts[name] = F.cross_entropy(seen.words[name], batch.words[picture, column_of_object, index])
+    parts["yaw"] = _yaw_loss(tower.vocabulary, seen.yaw, batch, picture, column_of_object)
+    parts["xy"] = F.smooth_l1_loss(seen.xy, batch.location[picture, column_of_object, :2], beta=0.1)
+    # One unit is 0.1 metres of distance and 0.01 radians of elevation, about what can be seen.
+    scale = torch.tensor([10.0, 100.0])
+    parts["camera"] = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
+    parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
+    return parts
+
+
+def _heat_loss(heat: Tensor, batch: SceneTensors) -> Tensor:
+    """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object."""
+    rows = torch.arange(heat.shape[1]) + 0.5
+    columns = torch.arange(heat.shape[2]) + 0.5
+    centre = batch.uv / STRIDE  # (B, M, 2)
+    spread = _SPREAD_PER_HALF_EXTENT_M * batch.location[..., 2].clamp(min=0.1)  # an object on the ground is as high as half of it
+    along = torch.exp(-((columns - centre[..., :1]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, w)
+    down = torch.exp(-((rows - centre[..., 1:]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, h)
+    down = down * batch.exists[..., None]
+    target = (down[..., :, None] * along[..., None, :]).amax(dim=1)  # (B, h, w)
+    picture, index = torch.nonzero(batch.exists, as_tuple=True)
+    cell = torch.floor(centre[picture, index]).long()
+    is_centre = torch.zeros_like(heat, dtype=torch.bool)
+    is_centre[picture, cell[:, 1].clamp(0, heat.shape[1] - 1), cell[:, 0].clamp(0, heat.shape[2] - 1)] = True
+    probability = torch.sigmoid(heat)
+    found = -((1.0 - probability) ** 2 * F.logsigmoid(heat))[is_centre].sum()
+    invented = -((1.0 - target) ** 4 * probability**2 * F.logsigmoid(-heat))[~is_centre].sum()
+    return (found + invented) / max(1, len(picture))
+
+
+def _yaw_loss(vocabulary: Vocabulary, yaw: Tensor, batch: SceneTensors, picture: Tensor, index: Tensor) -> Tensor:
+    angle = batch.yaw[picture, index]
+    known = ~torch.isnan(angle)
+    if not bool(known.any()):
+        return yaw.sum() * 0.0
+    orders = yaw_orders(vocabulary)[batch.words[picture, index, -1]]
+    phase = (angle * orders)[known]
+    return F.smooth_l1_loss(yaw[known], torch.stack([torch.sin(phase), torch.cos(phase)], dim=1), beta=0.1)
+
+
+def yaw_orders(vocabulary: Vocabulary) -> Tensor:
+    """The symmetry order of each shape word, 1 where the vocabulary names none or any yaw looks the same."""
+    return torch.tensor([float(vocabulary.yaw_symmetry_orders.get(word, 1) or 1) for word in vocabulary.words["shape"]])
+
+
+def learning_rate_share(step: int, steps: int, warmup_steps: int) -> float:
+    """Share of the peak learning rate: a linear warm-up, then half a cosine down to nothing."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`igllm train CONFIG`: the vision tower first, then projector, language model and numeric head on its frozen features."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.vocabulary import Vocabulary
+from .data import SceneTensors, load_shard, shards_in
+from .tower_training import tower_step_loss
+from .training_config import StageConfig, TrainingConfig, read_training_config
+from .training_loop import StageFiles, read_state, train_stage
+from .vision import VisionTower
+
+
+class GrowingShards:
+    """The shards of a stage in memory, read once each; `refresh` adds those that came since."""
+
+    def __init__(self, stage: StageConfig, width_px: int, vocabulary: Vocabulary) -> None:
+        self._stage, self._width_px, self._vocabulary = stage, width_px, vocabulary
+        self._seen: set[Path] = set()
+        self.scenes: SceneTensors | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the shards that are new."""
+        new = [shard for folder in self._stage.data for shard in shards_in(Path(folder)) if shard not in self._seen]
+        parts = [] if self.scenes is None else [self.scenes]
+        for shard in new:
+            parts.append(load_shard(shard, self._width_px, self._vocabulary))
+            self._seen.add(shard)
+        if new:
+            self.scenes = SceneTensors.join(parts)
+
+    def batch(self, step: int, rng: np.random.Generator) -> SceneTensors:
+        """The scenes of one step."""
+        if self._stage.rescan_steps and step and step % self._stage.rescan_steps == 0:
+            self.refresh()
+        assert self.scenes is not None
+        return self.scenes.take(torch.from_numpy(rng.integers(0, len(self.scenes), self._stage.batch)))
+
+
+def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
+    """The first stage; its state lies in `out`, so that it can be resumed."""
+    torch.manual_seed(config.tower.seed)
+    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary).to(memory_format=torch.channels_last)
+    shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
+
+    def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        return tower_step_loss(tower, shards.batch(step, rng), rng)
+
+    train_stage("tower", tower, config.tower, StageFiles.of(config.out, "tower"), step_loss, resume=resume)
+    return tower
+
+
+def trained_tower(config: TrainingConfig) -> VisionTower:
+    """The tower as the first stage left it."""
+    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
+    tower.load_state_dict(read_state(StageFiles.of(config.out, "tower"))["model"], strict=True)
+    return tower.eval().to(memory_format=torch.channels_last)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="igllm train", description="Train a model on shards that `igllm generate` made.")
+    parser.add_argument("config", type=Path, help="a JSON file such as configs/clevr-small.json")
+    parser.add_argument("--resume", action="store_true", help="go on where the last run in the same folder was stopped")
+    parser.add_argument("--stage", choices=("tower", "decoder", "all"), default="all", help="which part to train (default: all)")
+    options = parser.parse_args(argv)
+    config = read_training_config(options.config)
+    if options.stage in ("tower", "all"):
+        train_tower(config, resume=options.resume)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file that `igllm train` reads: a model's config, where its data lie, and how long each stage trains. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UsageError, WeightsError
+from ..core.vocabulary import VOCABULARIES
+from .config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage of training.
+
+    data: folders of tar shards. rescan_steps: every so many steps, look for shards that came since (0: never), so that
+    training can start while `igllm generate` is still at work. save_steps: how much a kill can cost.
+    """
+
+    data: tuple[str, ...]
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.02
+    warmup_steps: int = 100
+    save_steps: int = 200
+    rescan_steps: int = 0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A whole training: the tower first, then projector, language model and numeric head on its frozen features."""
+
+    model: ModelConfig
+    out: Path
+    tower: StageConfig
+    decoder: StageConfig
+
+
+def read_training_config(path: Path) -> TrainingConfig:
+    """The config in a JSON file; UsageError with what is wrong where it is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return _training_config(value)
+    except OSError as caught:
+        raise UsageError(f"The training config {path} cannot be read ({caught.strerror}); give the path of a JSON file.") from caught
+    except json.JSONDecodeError as caught:
+        raise UsageError(f"The training config {path} is not JSON ({caught}).") from caught
+    except KeyError as caught:
+        raise UsageError(f"The training config {path} has no {caught}; configs/clevr-small.json shows every key.") from caught
+    except (TypeError, AttributeError, WeightsError) as caught:
+        raise UsageError(f"The training config {path} does not fit ({caught}); configs/clevr-small.json shows every key.") from caught
+
+
+def _training_config(value: dict[str, Any]) -> TrainingConfig:
+    vision = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["vision"].items()}
+    model = ModelConfig(
+        name=value["name"],
+        vocabulary=VOCABULARIES[value["template"]],
+        geometry=GeometryConfig(**value["geometry"]),
+        vision=VisionConfig(**vision),
+        decoder=DecoderConfig(**value["decoder"]),
+    )
+    stages = {name: StageConfig(**{**entry, "data": tuple(entry["data"])}) for name, entry in value["training"].items()}
+    return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"])

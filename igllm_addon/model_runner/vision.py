@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vision tower: a picture to a map of object centres, and what stands at each of them.
+
+Letters: B pictures, H height and W width in pixels, h = H/4 and w = W/4 cells, N described places, C features of a place.
+A picture is float in [0, 1], RGB, (B, 3, H, W). Its centre is the camera's principal point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..core.vocabulary import WORD_FIELDS, Vocabulary
+from .config import GeometryConfig, VisionConfig
+from .geometry import focal_length_px, ground_xy
+
+STRIDE = 4  # pixels of a cell of the centre map
+_PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
+_CAMERA_SPREAD = (0.3, 0.03)  # metres of distance and radians of elevation that one unit of the camera head stands for
+_COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
+
+
+@dataclass(frozen=True, slots=True)
+class TowerMaps:
+    """heat (B, h, w): logits of an object's centre. fine (B, C4, h, w) and coarse (B, C8, h/2, w/2): features.
+    context (B, C16): the whole picture. camera (B, 2): distance in metres and elevation in radians. height_px: unpadded H."""
+
+    heat: Tensor
+    fine: Tensor
+    coarse: Tensor
+    context: Tensor
+    camera: Tensor
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the tower sees at N places. features (N, C); words: field -> logits (N, words); yaw (N, 2): sine and cosine
+    of the yaw times the symmetry order; place (N, 2): the object's centre in units of the focal length; xy (N, 2): its
+    position on the ground, canonical frame; height (N,): expected z."""
+
+    features: Tensor
+    words: dict[str, Tensor]
+    yaw: Tensor
+    place: Tensor
+    xy: Tensor
+    height: Tensor
+
+
+class _ConvNorm(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _ConvNorm(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)), inplace=True)
+
+
+class VisionTower(nn.Module):
+    """Fully convolutional: any width near the one it was trained at, any height."""
+
+    def __init__(self, vision: VisionConfig, geometry: GeometryConfig, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.config, self.geometry, self.vocabulary = vision, geometry, vocabulary
+        c4, c8, c16 = vision.channels
+        self.stem = _ConvNorm(3 * STRIDE**2 + 2, c4)
+        self.stage8 = nn.Sequential(_ConvNorm(c4, c8, 2), *(_ResidualBlock(c8) for _ in range(vision.blocks[0])))
+        self.stage16 = nn.Sequential(_ConvNorm(c8, c16, 2), *(_ResidualBlock(c16) for _ in range(vision.blocks[1])))
+        self.from16, self.merge8 = nn.Conv2d(c16, c8, 1), _ConvNorm(c8, c8)
+        self.from8, self.from4 = nn.Conv2d(c8, vision.fine_channels, 1), nn.Conv2d(c4, vision.fine_channels, 1)
+        self.merge4 = _ConvNorm(vision.fine_channels, vision.fine_channels)
+        self.heat = nn.Conv2d(vision.fine_channels, 1, 1)
+        nn.init.constant_(self.heat.bias, _COARSE_START)  # type: ignore[arg-type]
+        self.camera = nn.Sequential(nn.Linear(c16, 64), nn.ReLU(), nn.Linear(64, 2))
+        self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
+        inputs = vision.feature_width + 2 + 2
+        self.words = nn.ModuleDict({name: _head(inputs, len(vocabulary.words[name])) for name in self.fields})
+        self.offset, self.yaw = _head(inputs, 2), _head(inputs, 2)
+        self.residual = _head(inputs + c16, 2)
+        extents = [geometry.half_extents_m[word] for word in vocabulary.words["size"]]
+        self.register_buffer("half_extents", torch.tensor(extents), persistent=False)
+
+    def forward(self, images: Tensor) -> TowerMaps:
+        height_px = images.shape[2]
+        stem = self.stem(self._cells(images))
+        at8 = self.stage8(stem)
+        at16 = self.stage16(at8)
+        coarse = self.merge8(at8 + F.interpolate(self.from16(at16), size=at8.shape[2:], mode="nearest"))
+        fine = F.relu(self.from4(stem) + F.interpolate(self.from8(coarse), size=stem.shape[2:], mode="nearest"))
+        fine = self.merge4(fine)
+        context = at16.mean(dim=(2, 3))
+        spread = context.new_tensor(_CAMERA_SPREAD)
+        middle = context.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians))
+        camera = middle + spread * self.camera(context)
+        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, context, camera, height_px)
+
+    def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor) -> Description:
+        """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers."""
+        features = torch.cat([maps.fine[picture, :, row, column], maps.coarse[picture, :, row // 2, column // 2]], dim=1)
+        focal = focal_length_px(self.geometry, self.config.input_width_px)
+        cell_u, cell_v = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
+        cell = torch.stack([cell_u - self.config.input_width_px / 2, maps.height_px / 2 - cell_v], dim=1) / focal  # (N, 2)
+        camera = maps.camera[picture]
+        middle = camera.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians))
+        inputs = torch.cat([features, cell, (camera - middle) / camera.new_tensor(_CAMERA_SPREAD)], dim=1)
+        words = {name: self.words[name](inputs) for name in self.fields}
+        height = torch.softmax(words["size"], dim=1) @ self.half_extents
+        place = cell + self.offset(inputs) * (STRIDE / focal)
+        xy = ground_xy(self.geometry, place, height, camera[:, 0], camera[:, 1])
+        xy = xy + 0.1 * self.residual(torch.cat([inputs, maps.context[picture]], dim=1))
+        return Description(features, words, self.yaw(inputs), place, xy, height)
+
+    def _cells(self, images: Tensor) -> Tensor:
+        """Pictures with their coordinates as two more channels, padded, in cells of the stride: (B, 3·16 + 2, h, w)."""
+        b, _, height, width = images.shape
+        focal = focal_length_px(self.geometry, self.config.input_width_px)
+        padded = F.pad(images - 0.5, (0, -width % _PADDED_TO, 0, -height % _PADDED_TO))
+        rows, columns = padded.shape[2] // STRIDE, padded.shape[3] // STRIDE
+        v = (height / 2 - (torch.arange(rows, device=images.device) + 0.5) * STRIDE) / focal
+        u = ((torch.arange(columns, device=images.device) + 0.5) * STRIDE - width / 2) / focal
+        coordinates = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)])
+        cells = torch.cat([F.pixel_unshuffle(padded, STRIDE), coordinates.expand(b, -1, -1, -1)], dim=1)
+        return cells.contiguous(memory_format=torch.channels_last)
+
+
+def _head(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, 96), nn.ReLU(), nn.Linear(96, outputs))
+
+
+def strongest_peaks(heat: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` strongest local maxima of each picture's centre map (B, h, w), left to right.
+
+    Returns score in [0, 1], row and column, each (B, count); where a map has fewer maxima the score is 0.
+    """
+    score = torch.sigmoid(heat)
+    is_peak = F.max_pool2d(score[:, None], 3, 1, 1)[:, 0] == score
+    width = heat.shape[2]
+    top = torch.topk((score * is_peak).flatten(1), count, dim=1)
+    order = torch.argsort(top.indices % width, dim=1, stable=True)
+    values, indices = torch.gather(top.values, 1, order), torch.gather(top.indices, 1, order)
+    return values, indices // width, indices % width
