@@ -8,6 +8,7 @@
     ├── RenderError         Blender could not build or render a scene
     ├── WeightsError        a checkpoint that is missing, damaged or of another architecture
     └── RunnerError         the model runner could not be started, answered wrongly, or ended
+        └── ProtocolError   a line that is no message of protocol.py
 """
 
 from __future__ import annotations
@@ -50,3 +51,15 @@ class WeightsError(IgllmError):
 
 class RunnerError(IgllmError):
     """The model runner could not be started, answered with something that is no message, or ended early."""
+
+
+class ProtocolError(RunnerError):
+    """A line that is no message of the protocol.
+
+    code is what docs/protocol.md answers to such a line; request_id names the request, or is None where the line did not tell.
+    """
+
+    def __init__(self, message: str, code: int, request_id: int | None = None) -> None:
+        self.code = code
+        self.request_id = request_id
+        super().__init__(message)

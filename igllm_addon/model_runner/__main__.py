@@ -36,8 +36,11 @@ def take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     sys.stdout = sys.stderr
-    return reader, writer  # type: ignore[return-value]  # an unbuffered FileIO is a BinaryIO in all that is used here
+    return reader, writer
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # The reading thread may still be waiting for a line, and an interpreter that shuts down around it can abort.
+    os._exit(status)

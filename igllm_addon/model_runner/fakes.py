@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runners without a model that behave well or badly, for tests and for trying out a client. No torch.
 
-    success        three statements, then the prediction
-    slow           the same with many steps of progress, so that there is time to cancel
-    crash          dies in native code after the first statement
-    garbage        writes a line that is no message after the first statement
-    wrong-version  speaks a protocol of the future
-    hang           starts and never goes on
-    out-of-memory  fails as an allocation does
+success        three statements, then the prediction
+slow           the same with many steps of progress, so that there is time to cancel
+crash          dies in native code after the first statement
+garbage        writes a line that is no message after the first statement
+wrong-version  speaks a protocol of the future
+hang           starts and never goes on
+out-of-memory  fails as an allocation does
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.protocol import PROTOCOL_VERSION
 from .predictor import Prediction, Progress, Statement
-from .serving import Answer, Server
+from .serving import Server
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from .serving import Answer
 
 FAKE_MODES = ("success", "slow", "crash", "garbage", "wrong-version", "hang", "out-of-memory")
 _STATEMENTS = (
@@ -37,7 +38,7 @@ _SLOW_STEPS, _SLOW_STEP_S = 600, 0.05
 def fake_server(mode: str, reader: BinaryIO, writer: BinaryIO) -> Server:
     """A server that plays the mode whatever model is asked for."""
     version = PROTOCOL_VERSION + 1 if mode == "wrong-version" else PROTOCOL_VERSION
-    return Server(reader, writer, load=lambda directory: FakePredictor(mode, writer), protocol_version=version)
+    return Server(reader, writer, load=lambda name: FakePredictor(mode, writer), protocol_version=version)
 
 
 class FakePredictor:
@@ -71,8 +72,3 @@ class FakePredictor:
             self._writer.write(b"Loading checkpoint shards: 50%\n")
         if self._mode == "out-of-memory":
             raise MemoryError
-
-
-def fake_model_directory(name: str) -> Path:
-    """Fakes take every name for a model."""
-    return Path(name)
