@@ -6,6 +6,7 @@
     fence      ::= "```"
     language   ::= at most 16 of the characters A-Z a-z 0-9 _ + -
     statements ::= { statement newline }                   the last newline may be missing
+    newline    ::= LF | CR LF | CR
     statement  ::= add | camera                            at most one camera
     add        ::= "add" "(" arguments ")"
     camera     ::= "camera" "(" arguments ")"
@@ -19,7 +20,7 @@
     sign       ::= "+" | "-"
     digits     ::= one or more of 0-9; a whole number has at most 64 characters
 
-Spaces, tabs, newlines and comments (# to the end of the line) may stand between any two of these, but a statement starts
+Spaces, tabs, newlines and comments (# to the next newline) may stand between any two of these, but a statement starts
 on a line of its own. Keywords of `add`, as far as the vocabulary has them:
 
     color, size, material, shape   a word of the vocabulary or a synonym
@@ -44,7 +45,7 @@ from dataclasses import dataclass
 
 from .errors import ParseError, SceneError
 from .graphics_code_arguments import Arguments, NumberRule, Rules, WordRule, read_arguments
-from .graphics_code_tokens import Token, TokenReader
+from .graphics_code_tokens import LINE_BREAK, Token, TokenReader
 from .rotations import matrix_from_quaternion_wxyz, matrix_from_rotation_6d
 from .scene import Camera, Scene, SceneObject, Vector3
 from .vocabulary import WORD_FIELDS, Vocabulary
@@ -100,7 +101,7 @@ def serialize(scene: Scene, vocabulary: Vocabulary) -> str:
     text = "".join(line + "\n" for line in lines)
     result = parse(text, vocabulary)
     if (error := result.error) is not None:
-        statement = text.split("\n")[error.line - 1][:_STATEMENT_SHOWN]
+        statement = LINE_BREAK.split(text)[error.line - 1][:_STATEMENT_SHOWN]
         raise SceneError(
             f"the scene has no graphics code in the template {vocabulary.template!r}:"
             f" expected {error.expected}, found {error.found} in {statement!r}"

@@ -24,16 +24,20 @@ FOUND_LENGTH_LIMIT = 40
 LEAD_IN = "The scene can be produced with:"
 FENCE = "```"
 
+# As Python reads a source: a comment must not reach over a lone carriage return and swallow statements.
+LINE_BREAK = re.compile(r"\r\n?|\n")
+
 # A letter beyond ASCII that looks like a Latin one, a quote that is not ' or ", or a digit of another script is in no
 # pattern below, and errors show it as an escape, because printed it would look right.
-_BLANK = re.compile(r"[ \t\r\n]*")
+_BLANK = re.compile(r"[ \t\r\n]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORD = re.compile(rf"'([^'\\\n]{{0,{WORD_LENGTH_LIMIT}}})'|\"([^\"\\\n]{{0,{WORD_LENGTH_LIMIT}}})\"")
+_COMMENT = re.compile(r"#[^\r\n]*")
+_WORD = re.compile(rf"'([^'\\\r\n]{{0,{WORD_LENGTH_LIMIT}}})'|\"([^\"\\\r\n]{{0,{WORD_LENGTH_LIMIT}}})\"")
 _NUMBER_START = frozenset("0123456789.+-")
 # The run of characters is taken as a whole before it is matched, so that `1.5.2` and `1e5x` are one bad number each.
 _NUMBER_RUN = re.compile(r"[0-9A-Za-z_.+-]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_FENCE = re.compile(r"```([A-Za-z0-9_+-]{0,16})[ \t\r]*(?=\n|\Z)")
+_FENCE = re.compile(r"```([A-Za-z0-9_+-]{0,16})[ \t]*(?=[\r\n]|\Z)")
 _NOT_BLANK = re.compile(r"[^ \t\r\n]+")
 
 TokenKind = Literal["name", "word", "number", "mark", "fence", "end", "bad"]
@@ -90,8 +94,10 @@ class TokenReader:
             expected, found = f"a program of at most {TEXT_LIMIT} characters", f"{self._full_length} characters"
         elif found is None:
             found = self._quoted(token)
-        before_line = self._text.rfind("\n", 0, token.start) + 1
-        return ParseError(self._text.count("\n", 0, token.start) + 1, token.start - before_line + 1, expected, found)
+        line, line_start = 1, 0
+        for line_break in LINE_BREAK.finditer(self._text, 0, token.start):
+            line, line_start = line + 1, line_break.end()
+        return ParseError(line, token.start - line_start + 1, expected, found)
 
     def _quoted(self, token: Token) -> str:
         if token.kind == "end":
@@ -102,14 +108,9 @@ class TokenReader:
     def _skip_blank(self) -> None:
         """Pass over blanks and comments."""
         start = self._offset
-        while True:
-            blank = _BLANK.match(self._text, self._offset)
-            self._offset = blank.end() if blank else self._offset
-            if not self._text.startswith("#", self._offset):
-                self._line_is_fresh |= "\n" in self._text[start : self._offset]
-                return
-            line_end = self._text.find("\n", self._offset)
-            self._offset = line_end if line_end >= 0 else len(self._text)
+        while skipped := _BLANK.match(self._text, self._offset) or _COMMENT.match(self._text, self._offset):
+            self._offset = skipped.end()
+        self._line_is_fresh |= LINE_BREAK.search(self._text, start, self._offset) is not None
 
     def _read(self) -> Token:
         self._skip_blank()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations in the encodings that scenes and graphics code use; the convention stands in each name. Standard library and numpy only.
+"""Rotations in the encodings that scenes and graphics code use; the convention stands in each name. Stdlib and numpy only.
 
 matrix            (..., 3, 3), maps column vectors from the rotated body's frame into the world: world = matrix @ local
 quaternion_wxyz   (..., 4), scalar first; need not be of unit length on the way in; unit and w >= 0 on the way out

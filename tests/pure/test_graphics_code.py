@@ -63,6 +63,7 @@ def test_empty_scene_is_the_empty_text() -> None:
         pytest.param("\nThe scene can be produced with: ```python\n" + GREEN_CUBE_LINE + "```", id="lead-in on the fence's line"),
         pytest.param("The scene can be produced with:\n" + GREEN_CUBE_LINE, id="lead-in without fence"),
         pytest.param(("```python\n" + GREEN_CUBE_LINE + "```\n").replace("\n", "\r\n"), id="carriage returns"),
+        pytest.param("# first\r" + GREEN_CUBE_LINE.replace(" ", "\r") + "\r", id="carriage returns alone"),
     ],
 )
 def test_many_ways_to_write_one_scene(text: str) -> None:

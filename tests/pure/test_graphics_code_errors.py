@@ -100,6 +100,8 @@ STATEMENT = "a statement add(...) or camera(...)"
         ("the scene can be produced with:\nadd()", 1, 1, STATEMENT, "'the'"),
         ("\n \n\t# x\n  oops", 4, 3, STATEMENT, "'oops'"),
         ("\r\n\r\n  oops", 3, 3, STATEMENT, "'oops'"),
+        ("\r\r  oops", 3, 3, STATEMENT, "'oops'"),
+        ("\n\r# x\roops", 4, 1, STATEMENT, "'oops'"),
     ],
 )
 def test_error_says_where_and_what(text: str, line: int, column: int, expected: str, found: str) -> None:
@@ -143,7 +145,7 @@ def test_camera_before_the_error_stays() -> None:
     assert result.error is not None
 
 
-@pytest.mark.parametrize("separator", [" ", "; ", "", "\r", "\\\n", ", "])
+@pytest.mark.parametrize("separator", [" ", "; ", "", "\f", "\\\n", ", "])
 def test_statements_need_a_line_each(separator: str) -> None:
     result = parse(SPHERE_LINE.rstrip() + separator + SPHERE_LINE, CLEVR)
 

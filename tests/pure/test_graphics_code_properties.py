@@ -92,5 +92,6 @@ def test_error_points_into_the_text(text: str) -> None:
     result = parse("add(" + text + "(", CLEVR)
 
     assert result.error is not None
-    assert 1 <= result.error.line <= text.count("\n") + 1
-    assert 1 <= result.error.column <= len(("add(" + text + "(").split("\n")[result.error.line - 1]) + 1
+    lines = ("add(" + text + "(").split("\n")
+    assert 1 <= result.error.line <= len(lines)
+    assert 1 <= result.error.column <= len(lines[result.error.line - 1]) + 1
