@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import UsageError
 from ..core.scene import Scene
 from ..core.vocabulary import CLEVR, Vocabulary
-from .clevr.sample import ClevrOptions, sample, solid_of
+from .clevr.backdrop import trace
 from .clevr.constants import AZIMUTH_RADIANS
+from .clevr.sample import ClevrOptions, sample, solid_of
 
 if TYPE_CHECKING:
     from ..core.scene import SceneObject
@@ -36,7 +38,8 @@ class Template:
 
     options: the class of the sampling options; every field of it is an option of `igllm generate`.
     sample(rng, options) -> Scene in the world frame. solid_of(object) -> what visibility.py traces.
-    camera_azimuth_radians: where the azimuth-canonical frame puts the camera.
+    camera_azimuth_radians: where the azimuth-canonical frame puts the camera. trace_backdrop(origin (3,), directions (N, 3)) ->
+    how many times a direction's length away what stands behind the objects is (N,), and its unit normals (N, 3).
     """
 
     name: str
@@ -45,6 +48,7 @@ class Template:
     sample: Callable[[np.random.Generator, ClevrOptions], Scene]
     solid_of: Callable[[SceneObject], Solid]
     camera_azimuth_radians: float
+    trace_backdrop: Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
     def blender_side(self) -> BlenderSide:
         """The template's build.py; needs bpy."""
@@ -53,7 +57,7 @@ class Template:
 
 
 TEMPLATES = {
-    "clevr": Template("clevr", CLEVR, ClevrOptions, sample, solid_of, AZIMUTH_RADIANS),
+    "clevr": Template("clevr", CLEVR, ClevrOptions, sample, solid_of, AZIMUTH_RADIANS, trace),
 }
 
 

@@ -37,6 +37,13 @@ class Solid:
 
 def instance_map(camera: Camera, solids: Sequence[Solid], width_px: int, height_px: int) -> NDArray[np.int32]:
     """(height, width) int32: 0 for no object, i + 1 where solids[i] is the nearest surface at the pixel's centre."""
+    return nearest_solids(camera, solids, width_px, height_px)[0]
+
+
+def nearest_solids(
+    camera: Camera, solids: Sequence[Solid], width_px: int, height_px: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The instance map, and (height, width) how far along the ray the object is, infinite where none is."""
     nearest = np.full((height_px, width_px), np.inf)
     instances = np.zeros((height_px, width_px), dtype=np.int32)
     world_from_camera = matrix_from_quaternion_wxyz(np.asarray(camera.quaternion_wxyz))
@@ -53,7 +60,7 @@ def instance_map(camera: Camera, solids: Sequence[Solid], width_px: int, height_
         closer = distance < nearest[rows, columns]
         nearest[rows, columns][closer] = distance[closer]
         instances[rows, columns][closer] = index + 1
-    return instances
+    return instances, nearest
 
 
 def _window_or_none(camera: Camera, solid: Solid, width_px: int, height_px: int) -> tuple[slice, slice] | None:

@@ -7,14 +7,12 @@ of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so th
 
 from __future__ import annotations
 
-import math
-
 import bpy
 import numpy as np
 
 from ...core.errors import SceneError
 from ...core.scene import Camera, Light, Scene, SceneObject
-from . import constants
+from . import backdrop, constants
 from .constants import SHAPE_KEY
 from .materials import ground_material, material_named
 from .read import read_scene
@@ -129,16 +127,13 @@ def _ground() -> bpy.types.Object:
     return bpy.data.objects.new("Ground", mesh)
 
 
-def _sweep(flat: float = 14.0, radius: float = 23.0, front: float = 16.0, half_width: float = 32.0, steps: int = 24) -> tuple[list[tuple[float, float, float]], list[tuple[int, ...]]]:
-    """A seamless sweep across CLEVR's own line of sight: flat from `front` before the origin to `flat` behind it, then a
-    quarter circle up. It is fixed in the world, so the camera's jitter moves the picture over it."""
-    angles = [0.5 * math.pi * step / steps for step in range(steps + 1)]
-    profile = [(-front, 0.0)] + [(flat + radius * math.sin(angle), radius * (1.0 - math.cos(angle))) for angle in angles]
-    away = (-constants.FRONT_XY[0], -constants.FRONT_XY[1])
+def _sweep() -> tuple[list[tuple[float, float, float]], list[tuple[int, ...]]]:
+    """The backdrop's mesh. It is fixed in the world, so the camera's jitter moves the picture over it."""
+    profile, away = backdrop.profile(), backdrop.AWAY_XY
     vertices = [
         (away[0] * depth + constants.RIGHT_XY[0] * side, away[1] * depth + constants.RIGHT_XY[1] * side, height)
         for depth, height in profile
-        for side in (-half_width, half_width)
+        for side in (-backdrop.HALF_WIDTH, backdrop.HALF_WIDTH)
     ]
     faces: list[tuple[int, ...]] = [(2 * row, 2 * row + 1, 2 * row + 3, 2 * row + 2) for row in range(len(profile) - 1)]
     return vertices, faces

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line of `igllm generate`: arguments in, sentences and an exit status out. No bpy."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..core.errors import RenderError, UsageError
+from . import generate as entry
+from .crew import CrewOptions
+from .generation import Report, generate
+from .render_options import ENGINES, RenderOptions
+from .run_options import LAYOUTS, PASSES, RunOptions
+from .template import TEMPLATES, Template, template_named
+
+_INTERRUPTED = 130  # what a shell shows for a command that Ctrl-C ended
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}; igllm generate --help lists the options.")
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Parse, generate, say what happened."""
+    try:
+        arguments = _parser().parse_args(argv)
+        report = _generate(arguments)
+    except UsageError as error:
+        print(f"igllm generate: {error}", file=sys.stderr)
+        return 2
+    except RenderError as error:
+        print(f"igllm generate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("igllm generate: interrupted; the same command goes on from here.", file=sys.stderr)
+        return _INTERRUPTED
+    print(f"{report.total} samples in {report.folder} ({report.made} of them made now).")
+    return 0
+
+
+def _generate(arguments: argparse.Namespace) -> Report:
+    template = template_named(arguments.template)
+    render = RenderOptions(arguments.width, arguments.height, arguments.engine, arguments.samples, arguments.denoise)
+    run = RunOptions(
+        template=template.name,
+        split=arguments.split,
+        seed=arguments.seed,
+        start=arguments.start,
+        layout=arguments.layout,
+        shard_size=arguments.shard_size,
+        passes=tuple(name for name in PASSES if name in arguments.passes) + tuple(set(arguments.passes) - set(PASSES)),
+        render=render,
+        options=_template_options(template, arguments),
+    )
+    cores = usable_cores()
+    workers = arguments.workers or (cores if render.engine == "cycles" else 1)
+    crew = CrewOptions(size=workers)
+    threads = max(1, cores // workers)
+    return generate(run, arguments.count, arguments.out, worker_command(), threads, crew, sys.stderr)
+
+
+def worker_command() -> list[str]:
+    """How to start a process that has Blender: the Blender that runs this, or this Python with the bpy wheel."""
+    bpy = sys.modules.get("bpy")
+    file = str(Path(entry.__file__).resolve())
+    if bpy is not None and bpy.app.binary_path:
+        start = [bpy.app.binary_path, "--background", "--factory-startup", "--python-exit-code", "1"]
+        return [*start, "--python", file, "--", entry.WORKER]
+    if importlib.util.find_spec("bpy") is None:
+        raise UsageError(
+            f"{sys.executable} has no Blender: install the bpy wheel there (pip install bpy),"
+            f" or run blender --background --python {file} -- with the same arguments."
+        )
+    return [sys.executable, "-P", file, entry.WORKER]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _template_options(template: Template, arguments: argparse.Namespace) -> Any:
+    """Every field of a template's options is an option here, except the picture's shape, which width and height give."""
+    given = {field.name: getattr(arguments, field.name, None) for field in fields(template.options)}
+    given["aspect"] = arguments.height / arguments.width
+    return template.options(**{name: value for name, value in given.items() if value is not None})
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="igllm generate", description="Make a data set: pictures, labels and graphics code.", allow_abbrev=False
+    )
+    parser.add_argument("template", metavar="TEMPLATE", help=f"one of {', '.join(TEMPLATES)}")
+    parser.add_argument("--count", type=_positive, required=True, help="samples in all; may be raised later")
+    parser.add_argument("--seed", type=_natural, required=True, help="with split and index it decides every sample")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--split", default="train", metavar="NAME", help="default: train")
+    parser.add_argument("--start", type=_natural, default=0, metavar="INDEX", help="the first sample's index (default: 0)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="processes; default: one a core, for Cycles")
+    parser.add_argument("--engine", default="cycles", metavar="|".join(ENGINES), help="default: cycles")
+    parser.add_argument("--samples", type=_positive, default=16, help="per pixel; default: 16")
+    parser.add_argument("--no-denoise", dest="denoise", action="store_false", help="leave the noise of Cycles in the pictures")
+    parser.add_argument("--width", type=_positive, default=320, help="pixels; default: 320")
+    parser.add_argument("--height", type=_positive, default=240, help="pixels; default: 240")
+    parser.add_argument("--layout", default="webdataset", metavar="|".join(LAYOUTS), help="default: webdataset")
+    parser.add_argument("--shard-size", type=_positive, default=100, metavar="N", help="samples in a shard; default: 100")
+    parser.add_argument("--passes", type=_names, default=[], metavar=",".join(PASSES), help="also write these")
+    for template in TEMPLATES.values():
+        for field in fields(template.options):
+            if field.name != "aspect":
+                parser.add_argument(f"--{field.name}", metavar="NAME", help=f"{template.name}: default {field.default}")
+    return parser
