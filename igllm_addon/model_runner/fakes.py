@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .serving import Answer
 
-FAKE_MODES = ("success", "slow", "crash", "garbage", "wrong-version", "hang", "out-of-memory")
+FAKE_MODES = ("success", "slow", "crash", "garbage", "wrong-version", "hang", "out-of-memory", "chatty")
 _STATEMENTS = (
     Statement("add(color='red', size='large', material='rubber', shape='cube', loc=(-1.5, 0.5, 0.7), rotation=0.3)\n", 0.99),
     Statement("add(color='green', size='small', material='metal', shape='sphere', loc=(0.5, -1.25, 0.35))\n", 0.9),
@@ -72,3 +72,6 @@ class FakePredictor:
             self._writer.write(b"Loading checkpoint shards: 50%\n")
         if self._mode == "out-of-memory":
             raise MemoryError
+        if self._mode == "chatty":
+            print("a library prints")
+            os.write(1, b"native code writes\n")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,16 @@ import torch
 from torch import Tensor
 
 from ..core.vocabulary import Vocabulary
+from .checkpoint import save_checkpoint
 from .data import SceneTensors, load_shard, shards_in
+from .decoder_training import GlimpseSet, decoder_step_loss
+from .model import Igllm
 from .tower_training import tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
 from .training_loop import StageFiles, read_state, train_stage
 from .vision import VisionTower
+
+_VARIETIES = 2  # times the frozen tower looks at each picture, each time under another exposure, noise and so on
 
 
 class GrowingShards:
@@ -58,11 +64,25 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     return tower
 
 
-def trained_tower(config: TrainingConfig) -> VisionTower:
-    """The tower as the first stage left it."""
-    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
-    tower.load_state_dict(read_state(StageFiles.of(config.out, "tower"))["model"], strict=True)
-    return tower.eval().to(memory_format=torch.channels_last)
+def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
+    """The second stage, on the tower as the first one left it; writes the checkpoint into `out`."""
+    torch.manual_seed(config.decoder.seed)
+    model = Igllm(config.model)
+    model.tower.load_state_dict(read_state(StageFiles.of(config.out, "tower"))["model"], strict=True)
+    model.tower.eval().requires_grad_(False)
+    shards = GrowingShards(config.decoder, config.model.vision.input_width_px, config.model.vocabulary)
+    assert shards.scenes is not None
+    seen = GlimpseSet(model, shards.scenes, _VARIETIES, config.decoder.seed)
+    print(f"{len(shards.scenes)} scenes; the tower overlooks {100 * seen.overlooked:.2f} % of the objects", file=sys.stderr)
+
+    def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        return decoder_step_loss(model, *seen.batch(rng, config.decoder.batch))
+
+    files = StageFiles.of(config.out, "decoder")
+    train_stage("decoder", model, config.decoder, files, step_loss, resume=resume)
+    digest = save_checkpoint(config.out / "checkpoint", model.eval())
+    print(f"{config.out / 'checkpoint'}: sha256 {digest}", file=sys.stderr)
+    return model
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,6 +94,8 @@ def main(argv: list[str] | None = None) -> int:
     config = read_training_config(options.config)
     if options.stage in ("tower", "all"):
         train_tower(config, resume=options.resume)
+    if options.stage in ("decoder", "all"):
+        train_decoder(config, resume=options.resume)
     return 0
 
 

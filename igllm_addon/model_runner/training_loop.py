@@ -52,7 +52,7 @@ def train_stage(name: str, model: nn.Module, stage: StageConfig, files: StageFil
     first = _load_state(files, model, optimizer) if resume and files.state.exists() else 0
     if first == 0:
         files.log.unlink(missing_ok=True)
-    model.train()
+    _set_training(model)
     sums: dict[str, float] = {}
     started = time.monotonic()
     with tqdm(total=stage.steps, initial=first, desc=name, unit="step", file=sys.stderr, mininterval=5.0) as progress:
@@ -75,6 +75,13 @@ def train_stage(name: str, model: nn.Module, stage: StageConfig, files: StageFil
                 sums = {}
             if (step + 1) % stage.save_steps == 0 or step + 1 == stage.steps:
                 _save_state(files, model, optimizer, step + 1)
+
+
+def _set_training(model: nn.Module) -> None:
+    """Training mode for every part that learns; a frozen part keeps its running statistics as they are."""
+    for module in model.modules():
+        own = list(module.parameters())
+        module.training = not own or any(parameter.requires_grad for parameter in own)
 
 
 def _log(files: StageFiles, step: int, sums: dict[str, float], count: int, seconds: float) -> None:
