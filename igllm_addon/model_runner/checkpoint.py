@@ -86,7 +86,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as caught:
-        raise WeightsError(f"{path} cannot be read ({caught.strerror}); a checkpoint needs {CONFIG_NAME} and {WEIGHTS_NAME}") from caught
+        raise WeightsError(
+            f"{path} cannot be read ({caught.strerror}); a checkpoint needs {CONFIG_NAME} and {WEIGHTS_NAME}"
+        ) from caught
 
 
 def _write(path: Path, data: bytes) -> None:

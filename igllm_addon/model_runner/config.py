@@ -80,7 +80,9 @@ class ModelConfig:
         if sizes != set(self.geometry.half_extents_m):
             raise WeightsError(f"the config of {self.name!r} needs one half extent for each of the sizes {sorted(sizes)}")
         if not (math.isfinite(self.geometry.distance_m) and self.geometry.distance_m > 0.0):
-            raise WeightsError(f"the config of {self.name!r} has the camera distance {self.geometry.distance_m}; it must be positive")
+            raise WeightsError(
+                f"the config of {self.name!r} has the camera distance {self.geometry.distance_m}; it must be positive"
+            )
 
 
 def config_to_json(config: ModelConfig) -> str:
@@ -113,7 +115,9 @@ def config_from_json(text: str, where: str) -> ModelConfig:
     try:
         value = json.loads(text)
         if (value["format"], value["version"]) != (_FORMAT, _VERSION):
-            raise WeightsError(f"{where} is {value['format']} version {value['version']}; this program reads {_FORMAT} {_VERSION}")
+            raise WeightsError(
+                f"{where} is {value['format']} version {value['version']}; this program reads {_FORMAT} {_VERSION}"
+            )
         return ModelConfig(
             name=str(value["name"]),
             vocabulary=_vocabulary_from_json(value["vocabulary"]),

@@ -105,13 +105,13 @@ def _scene_tensors(picture: bytes, label: dict[str, Any], width_px: int, vocabul
     x, y, z = label["scene_canonical"]["camera"]["location"]
     distance = math.sqrt(x * x + y * y + z * z)
     fields = [name for name in WORD_FIELDS if name in vocabulary.words]
-    words = [[vocabulary.words[name].index(item[name]) for name in fields] for item in objects]
+    words = [[float(vocabulary.words[name].index(item[name])) for name in fields] for item in objects]
     return SceneTensors(
         images=torch.from_numpy(np.array(resized(image, width_px)))[None],
         camera=torch.tensor([[distance, math.asin(z / distance)]]),
         exists=(torch.arange(MOST_OBJECTS) < count)[None],
         uv=_padded([item["pixel_coords"][:2] for item in objects], 2) * scale,
-        bbox=_padded([item["bbox_px"] for item in objects], 4) * scale,
+        bbox=_padded([item["bbox_px"] or [0.0] * 4 for item in objects], 4) * scale,
         location=_padded([item["3d_coords_canonical"] for item in objects], 3),
         words=_padded(words, len(fields)).long(),
         yaw=_padded([[item.get("yaw_radians_canonical", math.nan)] for item in objects], 1)[..., 0],

@@ -37,7 +37,10 @@ from .programs import (
 
 _LOOK_BATCH = 25
 _LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0}
-_FED_NOISE = {"location": 0.04, "camera": (0.05, 0.005), "yaw": 0.05}  # about the error of what is fed back in decoding
+# About the errors of what is fed back in decoding.
+_CAMERA_NOISE = (0.05, 0.005)
+_LOCATION_NOISE_M = 0.04
+_YAW_NOISE = 0.05
 _TOKEN_NOISE = 0.05
 
 
@@ -87,14 +90,14 @@ def _fed_embeddings(model: Igllm, visual: Tensor, scenes: SceneTensors, programs
     """(B, T, D): tokens, and at each [NUM] the label's numbers with about the error that decoding feeds back."""
     embedded = model.embed_tokens(programs.token)
     b, t = torch.nonzero(programs.role == FEED_CAMERA, as_tuple=True)
-    camera = scenes.camera[b] + torch.randn(len(b), 2) * torch.tensor(_FED_NOISE["camera"])
+    camera = scenes.camera[b] + torch.randn(len(b), 2) * torch.tensor(_CAMERA_NOISE)
     embedded = embedded.index_put((b, t), model.embed_numbers(CAMERA_NUMBERS, camera), accumulate=True)
     b, t = torch.nonzero(programs.role == FEED_LOCATION, as_tuple=True)
-    location = scenes.location[b, programs.item[b, t]] + torch.randn(len(b), 3) * _FED_NOISE["location"]
+    location = scenes.location[b, programs.item[b, t]] + torch.randn(len(b), 3) * _LOCATION_NOISE_M
     about = visual[b, 1 + programs.peak[b, t]]
     embedded = embedded.index_put((b, t), model.embed_numbers(LOCATION_NUMBERS, location) + about, accumulate=True)
     b, t = torch.nonzero(programs.role == FEED_YAW, as_tuple=True)
-    yaw = yaw_directions(scenes, model.tokens)[b, programs.item[b, t]] + torch.randn(len(b), 2) * _FED_NOISE["yaw"]
+    yaw = yaw_directions(scenes, model.tokens)[b, programs.item[b, t]] + torch.randn(len(b), 2) * _YAW_NOISE
     return embedded.index_put((b, t), model.embed_numbers(YAW_NUMBERS, yaw), accumulate=True)
 
 

@@ -81,7 +81,9 @@ class ProgramWriter:
     def _write_object(self) -> tuple[SceneObject, float, Tensor]:
         model, tokens = self._model, self._tokens
         hidden = self._feed_token(ADD)
-        pointed = torch.softmax(model.pointer_logits(hidden[:, None], self._visual)[0, 0].masked_fill(~self._free, -math.inf), dim=0)
+        pointed = torch.softmax(
+            model.pointer_logits(hidden[:, None], self._visual)[0, 0].masked_fill(~self._free, -math.inf), dim=0
+        )
         peak = int(pointed.argmax())
         self._free[peak] = False
         confidence = float(pointed[peak]) * float(self._glimpse.score[0, peak])
@@ -126,7 +128,9 @@ class ProgramWriter:
     def _finite(self, numbers: Tensor) -> list[float]:
         values: list[float] = numbers.flatten().tolist()
         if not all(math.isfinite(value) for value in values):
-            raise WeightsError(f"the weights of {self._model.config.name!r} lead to numbers that are not finite; install them again")
+            raise WeightsError(
+                f"the weights of {self._model.config.name!r} lead to numbers that are not finite; install them again"
+            )
         return values
 
 

@@ -2,7 +2,8 @@
 """From the picture to the ground and back, differentiably: core/frames.py for tensors and a camera that looks at the origin.
 
 Letters: N points. A place in the picture is (x, y) in units of the focal length from the picture's centre, y upward; so it
-does not depend on the picture's size or aspect. The camera stands at `distance` (N,) from the origin and `elevation` (N,) over the ground.
+does not depend on the picture's size or aspect. The camera stands at `distance` (N,) metres from the origin and at the angle
+`elevation` (N,) over the ground.
 """
 
 from __future__ import annotations

@@ -65,6 +65,8 @@ class NumericHead(nn.Module):
 class Igllm(nn.Module):
     """Picture to program. Decoding and training are elsewhere; this is what has weights."""
 
+    camera_middle: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config, decoder = config, config.decoder

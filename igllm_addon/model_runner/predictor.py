@@ -85,8 +85,8 @@ def _picture_tensor(image: Image.Image, width_px: int) -> torch.Tensor:
     low, high = _ASPECT_RANGE
     if not low <= image.height / image.width <= high:
         raise UsageError(
-            f"The picture is {image.width}x{image.height} pixels; its height must be between {low:g} and {high:g} times its width,"
-            " so crop it first."
+            f"The picture is {image.width}x{image.height} pixels; its height must be between {low:g} and {high:g} times"
+            " its width, so crop it first."
         )
     pixels = np.array(resized(image, width_px), dtype=np.float32)
     return torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255.0

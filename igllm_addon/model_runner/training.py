@@ -54,7 +54,8 @@ class GrowingShards:
 def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     """The first stage; its state lies in `out`, so that it can be resumed."""
     torch.manual_seed(config.tower.seed)
-    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary).to(memory_format=torch.channels_last)
+    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
+    tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
 
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:

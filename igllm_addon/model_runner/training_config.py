@@ -48,17 +48,21 @@ def read_training_config(path: Path) -> TrainingConfig:
         value = json.loads(path.read_text(encoding="utf-8"))
         return _training_config(value)
     except OSError as caught:
-        raise UsageError(f"The training config {path} cannot be read ({caught.strerror}); give the path of a JSON file.") from caught
+        raise UsageError(
+            f"The training config {path} cannot be read ({caught.strerror}); give the path of a JSON file."
+        ) from caught
     except json.JSONDecodeError as caught:
         raise UsageError(f"The training config {path} is not JSON ({caught}).") from caught
     except KeyError as caught:
         raise UsageError(f"The training config {path} has no {caught}; configs/clevr-small.json shows every key.") from caught
     except (TypeError, AttributeError, WeightsError) as caught:
-        raise UsageError(f"The training config {path} does not fit ({caught}); configs/clevr-small.json shows every key.") from caught
+        raise UsageError(
+            f"The training config {path} does not fit ({caught}); configs/clevr-small.json shows every key."
+        ) from caught
 
 
 def _training_config(value: dict[str, Any]) -> TrainingConfig:
-    vision = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["vision"].items()}
+    vision: dict[str, Any] = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["vision"].items()}
     model = ModelConfig(
         name=value["name"],
         vocabulary=VOCABULARIES[value["template"]],

@@ -102,7 +102,9 @@ def _load_state(files: StageFiles, model: nn.Module, optimizer: torch.optim.Opti
         model.load_state_dict(state["model"], strict=True)
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as caught:
-        raise UsageError(f"{files.state} belongs to another config ({caught}); move it away or train without --resume.") from caught
+        raise UsageError(
+            f"{files.state} belongs to another config ({caught}); move it away or train without --resume."
+        ) from caught
     return int(state["step"])
 
 

@@ -68,6 +68,8 @@ class _ResidualBlock(nn.Module):
 class VisionTower(nn.Module):
     """Fully convolutional: any width near the one it was trained at, any height."""
 
+    half_extents: Tensor
+
     def __init__(self, vision: VisionConfig, geometry: GeometryConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.config, self.geometry, self.vocabulary = vision, geometry, vocabulary
@@ -80,7 +82,7 @@ class VisionTower(nn.Module):
         self.merge4 = _ConvNorm(vision.fine_channels, vision.fine_channels)
         self.heat = nn.Conv2d(vision.fine_channels, 1, 1)
         nn.init.constant_(self.heat.bias, _COARSE_START)  # type: ignore[arg-type]
-        self.camera = nn.Sequential(nn.Linear(c16, 64), nn.ReLU(), nn.Linear(64, 2))
+        self.camera = _camera_head(c16)
         self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
         inputs = vision.feature_width + 2 + 2
         self.words = nn.ModuleDict({name: _head(inputs, len(vocabulary.words[name])) for name in self.fields})
@@ -100,7 +102,7 @@ class VisionTower(nn.Module):
         context = at16.mean(dim=(2, 3))
         spread = context.new_tensor(_CAMERA_SPREAD)
         middle = context.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians))
-        camera = middle + spread * self.camera(context)
+        camera = middle + spread * self.camera(at16)
         return TowerMaps(self.heat(fine)[:, 0], fine, coarse, context, camera, height_px)
 
     def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor) -> Description:
@@ -130,6 +132,20 @@ class VisionTower(nn.Module):
         coordinates = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)])
         cells = torch.cat([F.pixel_unshuffle(padded, STRIDE), coordinates.expand(b, -1, -1, -1)], dim=1)
         return cells.contiguous(memory_format=torch.channels_last)
+
+
+def _camera_head(channels: int) -> nn.Sequential:
+    """The camera shows in where things are (the backdrop's rise, say), so the map is kept, coarsely."""
+    rows, columns, kept = 6, 8, 16
+    return nn.Sequential(
+        nn.Conv2d(channels, kept, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d((rows, columns)),
+        nn.Flatten(),
+        nn.Linear(kept * rows * columns, 64),
+        nn.ReLU(),
+        nn.Linear(64, 2),
+    )
 
 
 def _head(inputs: int, outputs: int) -> nn.Sequential:

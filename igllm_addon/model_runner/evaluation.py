@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`igllm infer`: a model's answers for every picture of a folder or tar. `igllm evaluate`: answers against labels.
+
+Answers are IG-LLM's file, {"model_path", "model_base", "model_name", "answers": {file name: {"outputs": program}}}, with the
+"confidences" of each program's objects beside its outputs. Labels are our shards (a tar, or a folder of tars), or IG-LLM's
+JSON: a list of scenes, or {"scenes": [...]}, each with "image_filename" and "objects".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ..core.errors import SceneError, UsageError
+from ..core.graphics_code import parse
+from ..core.scene import SceneObject
+from ..core.vocabulary import VOCABULARIES, Vocabulary
+from .data import read_samples, shards_in
+from .metrics import PictureScore, Report, report, score_picture
+from .pictures import picture_from_bytes
+from .shipped import DEFAULT_MODEL, model_directory
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
+
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+FRAMES = {"canonical": ("3d_coords_canonical", "yaw_radians_canonical"), "world": ("3d_coords", "yaw_radians")}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """frames: frame -> figures in it, for each frame that the labels have. unanswered: labelled pictures without an answer,
+    which count as empty programs; parse_failures: programs that broke off, of which the valid prefix counts."""
+
+    frames: dict[str, Report]
+    unanswered: int
+    parse_failures: int
+
+
+def pictures_in(source: Path) -> Iterator[tuple[str, bytes]]:
+    """(file name, bytes) of each picture in a folder, in the tars of a folder, or in one tar."""
+    if source.is_dir():
+        files = sorted(path for path in source.iterdir() if path.suffix.lower() in _PICTURE_SUFFIXES)
+        if files:
+            yield from ((path.name, path.read_bytes()) for path in files)
+            return
+    for shard in shards_in(source) if source.is_dir() else [source]:
+        try:
+            with tarfile.open(shard) as archive:
+                for member in archive:
+                    extracted = archive.extractfile(member)
+                    if extracted is not None and member.name.lower().endswith(_PICTURE_SUFFIXES):
+                        yield PurePosixPath(member.name).name, extracted.read()
+        except (OSError, tarfile.TarError) as caught:
+            raise UsageError(f"{shard} is neither a folder of pictures nor a tar ({caught}).") from caught
+
+
+def answer(predictor: Predictor, model: Path, source: Path) -> dict[str, Any]:
+    """The answers file for every picture in `source`, as plain data."""
+    from .predictor import Prediction
+
+    answers: dict[str, Any] = {}
+    for name, data in tqdm(list(pictures_in(source)), desc="infer", unit="picture", file=sys.stderr, mininterval=2.0):
+        *_, last = predictor.predict(picture_from_bytes(data, name))
+        assert isinstance(last, Prediction)
+        answers[name] = {"outputs": last.code, "confidences": list(last.confidences)}
+    if not answers:
+        raise UsageError(f"{source} holds no pictures; give a folder or a tar with PNG or JPEG files.")
+    return {"model_path": str(model), "model_base": None, "model_name": predictor.name, "answers": answers}
+
+
+def read_labels(source: Path) -> dict[str, list[dict[str, Any]]]:
+    """file name -> labelled objects."""
+    if source.suffix == ".json":
+        try:
+            value = json.loads(source.read_text(encoding="utf-8"))
+            scenes = value["scenes"] if isinstance(value, dict) else value
+            return {PurePosixPath(scene["image_filename"]).name: scene["objects"] for scene in scenes}
+        except (OSError, json.JSONDecodeError, KeyError, TypeError) as caught:
+            raise UsageError(f"{source} is no file of labelled scenes ({caught}).") from caught
+    shards = shards_in(source) if source.is_dir() else [source]
+    return {f"{key}.png": label["objects"] for shard in shards for key, _, label in read_samples(shard)}
+
+
+def evaluate(labels: dict[str, list[dict[str, Any]]], answers: dict[str, Any], vocabulary: Vocabulary) -> Evaluation:
+    """Programs against labels, matched by file name, in each frame that the labels have."""
+    by_name = {PurePosixPath(name).name: entry["outputs"] for name, entry in answers["answers"].items()}
+    parsed = {name: parse(by_name.get(name, ""), vocabulary) for name in labels}
+    frames = [frame for frame, (key, _) in FRAMES.items() if all(key in item for objects in labels.values() for item in objects)]
+    scores: dict[str, list[PictureScore]] = {
+        frame: [
+            score_picture([labelled_object(item, frame) for item in objects], parsed[name].scene.objects)
+            for name, objects in labels.items()
+        ]
+        for frame in frames
+    }
+    return Evaluation(
+        frames={frame: report(entries, vocabulary) for frame, entries in scores.items()},
+        unanswered=sum(name not in by_name for name in labels),
+        parse_failures=sum(result.error is not None for result in parsed.values()),
+    )
+
+
+def labelled_object(item: dict[str, Any], frame: str) -> SceneObject:
+    """An object of a label in the frame "canonical" or "world"."""
+    location_key, yaw_key = FRAMES[frame]
+    x, y, z = item[location_key]
+    try:
+        found = SceneObject(item.get("shape"), item.get("size"), item.get("color"), item.get("material"), (x, y, z))
+        return replace(found, rotation=(item[yaw_key],)) if yaw_key in item else found
+    except SceneError as caught:
+        raise UsageError(f"A label holds an object that no scene can hold: {caught}.") from caught
+
+
+def table(evaluation: Evaluation) -> str:
+    """The figures for people, one line each."""
+    lines = []
+    for frame, figures in evaluation.frames.items():
+        lines.append(f"{frame} frame: {figures.pictures} pictures, {figures.objects} objects, {figures.pairs} matched pairs")
+        lines.append(f"  L2 mean {figures.l2_mean_m:.3f}  median {figures.l2_median_m:.3f}  per picture {figures.l2_igllm_m:.3f}")
+        lines.append("  " + "  ".join(f"{name} {100 * share:.1f} %" for name, share in figures.word_accuracy.items()))
+        lines.append(f"  count exact {100 * figures.count_exact:.1f} %  within one {100 * figures.count_within_one:.1f} %")
+        lines.append(
+            f"  exact scenes {100 * figures.exact_scenes:.1f} %  cube yaw median {figures.yaw_median_degrees:.2f} degrees"
+        )
+    lines.append(f"parse failures {evaluation.parse_failures}, pictures without an answer {evaluation.unanswered}")
+    return "\n".join(lines)
+
+
+def main_infer(argv: list[str] | None = None) -> int:
+    """`igllm infer`."""
+    parser = argparse.ArgumentParser(prog="igllm infer", description="Write a model's program for every picture.")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model's name or a checkpoint's folder")
+    parser.add_argument("--images", type=Path, required=True, help="a folder of pictures, a tar, or a folder of tar shards")
+    parser.add_argument("--out", type=Path, required=True, help="the answers file to write (JSON)")
+    options = parser.parse_args(argv)
+    from .predictor import Predictor
+
+    directory = model_directory(options.model)
+    value = answer(Predictor.load(directory), directory, options.images)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    return 0
+
+
+def main_evaluate(argv: list[str] | None = None) -> int:
+    """`igllm evaluate`."""
+    parser = argparse.ArgumentParser(prog="igllm evaluate", description="Compare a model's answers with labels.")
+    parser.add_argument("--labels", type=Path, required=True, help="IG-LLM's JSON, a tar shard, or a folder of tar shards")
+    parser.add_argument("--predictions", type=Path, required=True, help="what `igllm infer` wrote")
+    parser.add_argument("--template", choices=sorted(VOCABULARIES), default="clevr")
+    parser.add_argument("--json", type=Path, help="write the same figures as JSON here")
+    options = parser.parse_args(argv)
+    try:
+        answers = json.loads(options.predictions.read_text(encoding="utf-8"))
+        evaluation = evaluate(read_labels(options.labels), answers, VOCABULARIES[options.template])
+    except (OSError, json.JSONDecodeError, KeyError, AttributeError) as caught:
+        raise UsageError(f"{options.predictions} is no answers file ({caught}); make one with `igllm infer`.") from caught
+    print(table(evaluation))
+    if options.json is not None:
+        frames = {frame: figures.to_json() for frame, figures in evaluation.frames.items()}
+        value = {"frames": frames, "unanswered": evaluation.unanswered, "parse_failures": evaluation.parse_failures}
+        options.json.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    return 0

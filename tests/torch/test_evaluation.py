@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers files and their evaluation, from the files' side."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tiny_models import tiny_model
+
+from igllm_addon.core.errors import UsageError
+from igllm_addon.core.graphics_code import parse
+from igllm_addon.core.vocabulary import CLEVR
+from igllm_addon.model_runner.checkpoint import save_checkpoint
+from igllm_addon.model_runner.evaluation import main_evaluate, main_infer, pictures_in
+
+LABEL = {
+    "shape": "cube",
+    "size": "large",
+    "color": "red",
+    "material": "metal",
+    "3d_coords": [1.0, 1.0, 0.7],
+    "3d_coords_canonical": [1.0, 0.0, 0.7],
+    "yaw_radians": 0.3,
+    "yaw_radians_canonical": 0.2,
+    "pixel_coords": [120.0, 90.0, 11.0],
+}
+CODE = "add(color='red', size='large', material='metal', shape='cube', loc=(1.0, 0.0, 0.7), rotation=0.2)\n"
+
+
+def _write(path: Path, value: object) -> Path:
+    path.write_text(json.dumps(value))
+    return path
+
+
+def _png(gray: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), (gray, gray, 90)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_both_frames_are_evaluated_where_the_labels_have_both(tmp_path: Path) -> None:
+    labels = _write(tmp_path / "labels.json", {"scenes": [{"image_filename": "a.png", "objects": [LABEL]}]})
+    answers = _write(tmp_path / "answers.json", {"answers": {"images/a.png": {"outputs": CODE}}})
+
+    assert main_evaluate(["--labels", str(labels), "--predictions", str(answers), "--json", str(tmp_path / "report.json")]) == 0
+
+    figures = json.loads((tmp_path / "report.json").read_text())
+    assert figures["frames"]["canonical"]["l2_mean_m"] == pytest.approx(0.0)
+    assert figures["frames"]["world"]["l2_mean_m"] == pytest.approx(1.0)
+    assert figures["frames"]["world"]["yaw_median_degrees"] == pytest.approx(5.7296, abs=1e-3)
+    assert (figures["parse_failures"], figures["unanswered"]) == (0, 0)
+
+
+def test_labels_without_a_canonical_frame_are_evaluated_in_the_world_frame(tmp_path: Path) -> None:
+    official = {key: value for key, value in LABEL.items() if not key.endswith("_canonical")}
+    labels = _write(tmp_path / "labels.json", [{"image_filename": "a.png", "objects": [official]}])
+    answers = _write(tmp_path / "answers.json", {"answers": {"a.png": {"outputs": CODE}}})
+
+    main_evaluate(["--labels", str(labels), "--predictions", str(answers), "--json", str(tmp_path / "report.json")])
+
+    assert list(json.loads((tmp_path / "report.json").read_text())["frames"]) == ["world"]
+
+
+def test_broken_and_missing_answers_are_counted(tmp_path: Path) -> None:
+    scenes = [{"image_filename": f"{name}.png", "objects": [LABEL]} for name in "abc"]
+    labels = _write(tmp_path / "labels.json", scenes)
+    answers = {"a.png": {"outputs": CODE}, "b.png": {"outputs": CODE + "add(color='re"}}
+    predictions = _write(tmp_path / "answers.json", {"answers": answers})
+
+    main_evaluate(["--labels", str(labels), "--predictions", str(predictions), "--json", str(tmp_path / "report.json")])
+
+    figures = json.loads((tmp_path / "report.json").read_text())
+    assert (figures["parse_failures"], figures["unanswered"]) == (1, 1)
+    assert figures["frames"]["canonical"]["count_exact"] == pytest.approx(2.0 / 3.0)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    labels = _write(tmp_path / "labels.json", [])
+    answers = _write(tmp_path / "answers.json", {"replies": []})
+
+    with pytest.raises(UsageError, match=r"answers\.json is no answers file"):
+        main_evaluate(["--labels", str(labels), "--predictions", str(answers)])
+
+
+def test_infer_answers_every_picture_of_a_tar(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "tiny", tiny_model(5))
+    with tarfile.open(tmp_path / "images.tar", "w") as archive:
+        for index in range(3):
+            member = tarfile.TarInfo(f"images/{index}.png")
+            member.size = len(_png(index))
+            archive.addfile(member, io.BytesIO(_png(index)))
+
+    main_infer(["--model", str(tmp_path / "tiny"), "--images", str(tmp_path / "images.tar"), "--out", str(tmp_path / "a.json")])
+
+    value = json.loads((tmp_path / "a.json").read_text())
+    assert sorted(value) == ["answers", "model_base", "model_name", "model_path"]
+    assert sorted(value["answers"]) == ["0.png", "1.png", "2.png"]
+    scenes = [parse(entry["outputs"], CLEVR).scene for entry in value["answers"].values()]
+    assert [len(entry["confidences"]) for entry in value["answers"].values()] == [len(scene.objects) for scene in scenes]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no tar shards"):
+        list(pictures_in(tmp_path))

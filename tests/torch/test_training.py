@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training: shards in, a checkpoint out, and a run that was stopped ends exactly where an unbroken one does."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_models import TINY, noise_scenes
+
+from igllm_addon.core.errors import UsageError
+from igllm_addon.core.vocabulary import CLEVR
+from igllm_addon.model_runner import training
+from igllm_addon.model_runner.augmentation import augmented, band
+from igllm_addon.model_runner.checkpoint import load_checkpoint
+from igllm_addon.model_runner.data import load_shard
+from igllm_addon.model_runner.training_config import StageConfig, TrainingConfig, read_training_config
+
+_OBJECTS = [
+    {
+        "shape": "cube",
+        "size": "large",
+        "color": "green",
+        "material": "rubber",
+        "3d_coords_canonical": [-1.0, 1.0, 0.7],
+        "yaw_radians_canonical": 0.3,
+        "pixel_coords": [32.0, 40.0, 11.0],
+        "bbox_px": [20, 28, 44, 52],
+    },
+    {
+        "shape": "sphere",
+        "size": "small",
+        "color": "gray",
+        "material": "metal",
+        "3d_coords_canonical": [2.0, 0.5, 0.35],
+        "pixel_coords": [88.0, 60.0, 10.0],
+        "bbox_px": [78, 50, 98, 70],
+    },
+]
+
+
+def _write_shard(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    label = {"objects": _OBJECTS, "scene_canonical": {"camera": {"location": [7.4811, -6.5076, 5.3437]}}}
+    rng = np.random.default_rng(0)
+    with tarfile.open(folder / "train-000000.tar", "w") as archive:
+        for index in range(count):
+            buffer = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(buffer, "PNG")
+            for kind, data in (("png", buffer.getvalue()), ("json", json.dumps(label).encode()), ("code.txt", b"")):
+                member = tarfile.TarInfo(f"{index:08d}.{kind}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return folder / "train-000000.tar"
+
+
+def _config(data: Path, out: Path) -> TrainingConfig:
+    stage = StageConfig(data=(str(data),), steps=6, batch=3, learning_rate=0.01, warmup_steps=2, save_steps=2)
+    return TrainingConfig(TINY, out, tower=stage, decoder=replace(stage, seed=2))
+
+
+def _stopping_after(steps: int, original: Callable[..., object]) -> Callable[..., object]:
+    calls = iter(range(steps))
+
+    def loss(*arguments: object) -> object:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    return loss
+
+
+def test_a_shard_is_read_at_the_towers_width(tmp_path: Path) -> None:
+    scenes = load_shard(_write_shard(tmp_path / "data", 2), 64, CLEVR)
+
+    assert scenes.images.shape == (2, 48, 64, 3)
+    assert scenes.exists.sum(dim=1).tolist() == [2, 2]
+    assert scenes.uv[0, :2].tolist() == [[16.0, 20.0], [44.0, 30.0]]
+    assert scenes.bbox[0, 0].tolist() == [10.0, 14.0, 22.0, 26.0]
+    assert scenes.words[0, :2].tolist() == [[3, 0, 0, 0], [0, 1, 1, 1]]
+    assert scenes.yaw[0, 0].item() == pytest.approx(0.3)
+    assert math.isnan(scenes.yaw[0, 1])
+    assert scenes.camera[0].tolist() == pytest.approx([11.26370, 0.494303], abs=1e-4)
+
+
+@pytest.mark.parametrize("stage", ["tower", "decoder"])
+def test_a_stopped_training_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    _write_shard(tmp_path / "data", 8)
+    unbroken, broken = _config(tmp_path / "data", tmp_path / "unbroken"), _config(tmp_path / "data", tmp_path / "broken")
+    run = {"tower": training.train_tower, "decoder": training.train_decoder}[stage]
+    for config in (unbroken, broken)[: 2 * (stage == "decoder")]:
+        training.train_tower(config, resume=False)
+
+    expected = run(unbroken, resume=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, f"{stage}_step_loss", _stopping_after(5, getattr(training, f"{stage}_step_loss")))
+        run(broken, resume=False)
+    found = run(broken, resume=True)
+
+    different = [name for name, value in expected.state_dict().items() if not torch.equal(value, found.state_dict()[name])]
+    assert different == []
+
+
+def test_training_ends_with_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    _write_shard(tmp_path / "data", 4)
+    config = _config(tmp_path / "data", tmp_path / "out")
+
+    training.train_tower(config, resume=False)
+    model = training.train_decoder(config, resume=False)
+
+    loaded = load_checkpoint(tmp_path / "out" / "checkpoint")
+    assert loaded.config == TINY
+    assert torch.allclose(loaded.pointer_query.weight, model.pointer_query.weight, atol=1e-3)
+
+
+def test_the_decoder_stage_leaves_the_tower_as_it_was(tmp_path: Path) -> None:
+    _write_shard(tmp_path / "data", 4)
+    config = _config(tmp_path / "data", tmp_path / "out")
+
+    tower = training.train_tower(config, resume=False)
+    model = training.train_decoder(config, resume=False)
+
+    assert all(torch.equal(value, model.tower.state_dict()[name]) for name, value in tower.state_dict().items())
+
+
+def test_a_state_of_another_architecture_is_not_resumed(tmp_path: Path) -> None:
+    _write_shard(tmp_path / "data", 4)
+    config = _config(tmp_path / "data", tmp_path / "out")
+    training.train_tower(config, resume=False)
+    wider = replace(TINY, vision=replace(TINY.vision, fine_channels=12))
+
+    with pytest.raises(UsageError, match="belongs to another config"):
+        training.train_tower(replace(config, model=wider), resume=True)
+
+
+def test_the_band_of_a_picture_keeps_the_objects_that_it_shows() -> None:
+    scenes = noise_scenes(0, 1)
+    scenes.uv[0, 0, 1], scenes.bbox[0, 0, 1], scenes.bbox[0, 0, 3] = 1.0, 0.0, 5.0
+
+    cropped = band(scenes)
+
+    assert cropped.images.shape == (1, 43, 64, 3)
+    assert torch.equal(cropped.images, scenes.images[:, 2:45])
+    assert cropped.exists[0, :3].tolist() == [False, True, False]
+    assert cropped.uv[0, 1].tolist() == [44.0, 28.0]
+
+
+def test_variety_keeps_pictures_in_range_and_depends_on_the_generator_alone() -> None:
+    scenes = noise_scenes(0, 6)
+
+    first, _ = augmented(scenes, np.random.default_rng(4))
+    again, _ = augmented(scenes, np.random.default_rng(4))
+
+    assert torch.equal(first, again)
+    assert float(first.min()) >= 0.0 and float(first.max()) <= 1.0
+    assert not torch.allclose(first[0], scenes.images[0, : first.shape[2]].permute(2, 0, 1) / 255.0, atol=1e-3)
+
+
+def test_the_config_in_the_repository_can_be_read() -> None:
+    config = read_training_config(Path(__file__).parents[2] / "configs" / "clevr-small.json")
+
+    assert config.model.name == "clevr-small"
+    assert config.model.vision.input_width_px == 240
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is not JSON"), ("{}", "has no 'vision'"), ('{"vision": {"depth": 3}, "name": "x", "template": "clevr"}', "config")],
+)
+def test_a_config_that_does_not_fit_is_refused_with_its_name(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.json").write_text(text)
+
+    with pytest.raises(UsageError, match=rf"mine\.json.*{message}"):
+        read_training_config(tmp_path / "mine.json")
