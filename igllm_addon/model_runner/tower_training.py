@@ -7,10 +7,11 @@ Letters: B pictures, M most objects of a picture, N objects of a batch, h and w 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.vocabulary import Vocabulary
@@ -48,6 +49,28 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     parts["camera"] = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
+
+
+@torch.no_grad()
+def settle_statistics(tower: VisionTower, batches: Iterable[SceneTensors], rng: np.random.Generator) -> None:
+    """Set the running statistics of all normalisations to their plain average over these batches under variety."""
+    norms = [module for module in tower.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's way to say: average
+    tower.train()
+    for batch in batches:
+        tower(augmented(batch, rng)[0])
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def hold_statistics(tower: VisionTower) -> None:
+    """Let normalisations use their running statistics and leave them as they are."""
+    for module in tower.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _heat_loss(heat: Tensor, batch: SceneTensors) -> Tensor:

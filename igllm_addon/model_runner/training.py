@@ -16,11 +16,12 @@ from .checkpoint import save_checkpoint
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
 from .model import Igllm
-from .tower_training import tower_step_loss
+from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
 from .training_loop import StageFiles, read_state, train_stage
 from .vision import VisionTower
 
+_SETTLING_BATCHES = 60
 _VARIETIES = 2  # times the frozen tower looks at each picture, each time under another exposure, noise and so on
 
 
@@ -58,8 +59,15 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
 
+    hold_from = config.tower.hold_statistics_from or config.tower.steps
+
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        return tower_step_loss(tower, shards.batch(step, rng), rng)
+        batch = shards.batch(step, rng)
+        if step == hold_from:
+            settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
+        if step >= hold_from:
+            hold_statistics(tower)
+        return tower_step_loss(tower, batch, rng)
 
     train_stage("tower", tower, config.tower, StageFiles.of(config.out, "tower"), step_loss, resume=resume)
     return tower

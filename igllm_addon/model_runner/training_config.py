@@ -18,7 +18,9 @@ class StageConfig:
     """One stage of training.
 
     data: folders of tar shards. rescan_steps: every so many steps, look for shards that came since (0: never), so that
-    training can start while `igllm generate` is still at work. save_steps: how much a kill can cost.
+    training can start while `igllm generate` is still at work. save_steps: how much a kill can cost. hold_statistics_from: the
+    step (0: never) from which normalisations use fixed statistics, so that the last part of training sees what inference will:
+    what a picture shows of the camera is subtle, and statistics of a batch shift it.
     """
 
     data: tuple[str, ...]
@@ -29,6 +31,7 @@ class StageConfig:
     warmup_steps: int = 100
     save_steps: int = 200
     rescan_steps: int = 0
+    hold_statistics_from: int = 0
     seed: int = 1
 
 
