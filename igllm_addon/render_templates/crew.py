@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from ..core.errors import RenderError, UsageError
 
-_TRIES = 2
+TRIES = 2  # of a sample, and of starting a worker
 _TAIL_LINES = 40
 _SECONDS_TO_END = 10.0
 
@@ -30,10 +30,11 @@ _SECONDS_TO_END = 10.0
 @dataclass(frozen=True)
 class CrewOptions:
     """size: workers at a time. samples_per_worker: after so many a worker makes way for a fresh one, which bounds its memory.
-    seconds_per_sample: a worker that takes longer, its start included, is taken for dead."""
+    seconds_to_start, seconds_per_sample: a worker that takes longer is taken for dead."""
 
     size: int = 1
     samples_per_worker: int = 500
+    seconds_to_start: float = 600.0
     seconds_per_sample: float = 1800.0
 
 
@@ -60,6 +61,7 @@ class _Worker:
     ready: bool = False
     index: int | None = None
     made: int = 0
+    fate: str = ""  # what we did to it, if anything
     reader: threading.Thread | None = field(default=None, repr=False)
 
     def send(self, text: str) -> None:
@@ -82,12 +84,12 @@ class _Worker:
             return
 
     def last_words(self) -> str:
-        """The end of its log."""
+        """The end of its log, and what was done to it."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             lines = []
-        return "\n".join(lines[-_TAIL_LINES:])
+        return "\n".join([*lines[-_TAIL_LINES:], self.fate])
 
 
 class Crew:
@@ -135,20 +137,21 @@ class Crew:
                 if (index := self._take(worker, message)) is not None:
                     yield Done(index)
                 continue
+            _end(worker)
             if worker in self._retired:
+                self._retired.remove(worker)
                 continue
             self._workers.remove(worker)
             if worker.index is None:
                 starts_in_vain += 1
-                if starts_in_vain == _TRIES:
+                if starts_in_vain == TRIES:
                     raise _no_start(worker)
             else:
                 tries[worker.index] += 1
-                if tries[worker.index] < _TRIES:
+                if tries[worker.index] < TRIES:
                     waiting.appendleft(worker.index)
                 else:
                     yield Failed(worker.index, worker.last_words())
-            _end(worker)
 
     def _occupy(self, waiting: deque[int]) -> None:
         """Give every idle worker a sample, and start as many workers as the waiting samples need."""
@@ -196,12 +199,12 @@ class Crew:
             return worker, message
 
     def _kill_the_stuck(self) -> None:
-        limit = self._options.seconds_per_sample
         for worker in self._workers:
-            busy = worker.index is not None or not worker.ready
-            if busy and time.monotonic() - worker.since > limit:
-                with worker.log.open("ab") as log:
-                    log.write(f"\nThe worker gave no answer for {limit:g} seconds and was ended.\n".encode())
+            limit = self._options.seconds_per_sample if worker.ready else self._options.seconds_to_start
+            waited_for = worker.index is not None or not worker.ready
+            if waited_for and time.monotonic() - worker.since > limit:
+                worker.since = time.monotonic()
+                worker.fate = f"The worker gave no answer for {limit:g} seconds and was ended."
                 worker.process.kill()
 
     def _take(self, worker: _Worker, message: dict[str, Any]) -> int | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ..core.errors import RenderError, UsageError
-from .crew import Crew, CrewOptions, Done
+from .crew import TRIES, Crew, CrewOptions, Done, Failed
 from .layouts import Unit, fragment_name, units_of, write_unit
 from .manifest import Manifest, check_same_blender, check_same_run, new_manifest, read_manifest_or_none, write_manifest
 from .progress import Progress
@@ -54,14 +54,14 @@ def generate(
             job = {"run": run_to_json(run), "work": str(folder.work.resolve()), "threads": threads}
             with Crew(command, job, folder.work, crew) as workers:
                 folder.begin(workers.blender_version())
-                _make(folder, workers, missing, progress)
+                _make(run, folder, workers, missing, progress)
         folder.finish()
         return Report(len(missing), count, folder.home)
 
 
-def _make(folder: _Folder, workers: Crew, missing: list[int], progress: Progress) -> None:
-    failures: list[int] = []
-    in_a_row = 0
+def _make(run: RunOptions, folder: _Folder, workers: Crew, missing: list[int], progress: Progress) -> None:
+    failed: list[Failed] = []
+    in_a_row, already = 0, progress.done
     progress.show()
     try:
         for event in workers.run(missing):
@@ -70,18 +70,34 @@ def _make(folder: _Folder, workers: Crew, missing: list[int], progress: Progress
                 folder.add(event.index)
                 progress.step()
                 continue
-            failures.append(event.index)
+            failed.append(event)
             in_a_row += 1
-            folder.note_failure(event.index, event.traceback)
+            folder.note_failure(event)
+            if progress.done == already and run.render.engine != "cycles":
+                raise _needs_opengl(run.render.engine, event)
             if in_a_row == _FAILURES_IN_A_ROW:
                 break
     finally:
         progress.close()
-    if failures:
+    if failed:
+        untried = len(missing) - len(failed) - (progress.done - already)
         raise RenderError(
-            f"{len(failures)} of {len(missing)} samples failed twice, the first of them number {min(failures)};"
-            f" see {folder.failures}, and the same command tries them again."
+            f"{len(failed)} of {len(missing)} samples failed twice, the first of them number {failed[0].index}"
+            f" ({last_line(failed[0].traceback)}){f', and {untried} were not tried any more' if untried else ''};"
+            f" see {folder.failures}, and the same command tries again."
         )
+
+
+def _needs_opengl(engine: str, event: Failed) -> UsageError:
+    return UsageError(
+        f"Blender ended while it drew with {engine!r} ({last_line(event.traceback)});"
+        " that engine needs OpenGL: where there is none, choose --engine cycles."
+    )
+
+
+def last_line(text: str) -> str:
+    """The last line that says something: of a traceback, what was raised."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "without a word")
 
 
 class _Folder:
@@ -139,11 +155,11 @@ class _Folder:
         if not self._missing[unit]:
             self._pack(unit)
 
-    def note_failure(self, index: int, traceback: str) -> None:
+    def note_failure(self, failed: Failed) -> None:
         """Append to failures.jsonl."""
         try:
             with self.failures.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"index": index, "tries": 2, "traceback": traceback}) + "\n")
+                file.write(json.dumps({"index": failed.index, "tries": TRIES, "traceback": failed.traceback}) + "\n")
         except OSError as error:
             raise UsageError(f"Cannot write {self.failures}: {why(error)}.") from error
 

@@ -80,7 +80,7 @@ class Studio:
             render_png(self._scene, path)
             return without_metadata(path.read_bytes())
         except (RenderError, RuntimeError):  # Blender's own words for a full disk differ from version to version
-            refuse_a_full_disk(self._work)
+            refuse_a_full_disk(path)
             raise
         finally:
             path.unlink(missing_ok=True)
@@ -91,10 +91,9 @@ def blender_version() -> str:
     return ".".join(str(number) for number in bpy.app.version)
 
 
-def refuse_a_full_disk(folder: Path) -> None:
-    """Raise a UsageError where nothing can be written into the folder."""
-    write_atomically(folder / f".probe.{os.getpid()}", [bytes(_PROBE_BYTES)])
-    (folder / f".probe.{os.getpid()}").unlink()
+def refuse_a_full_disk(path: Path) -> None:
+    """Raise a UsageError where no file of a picture's size can be written at `path`; what stands there goes."""
+    write_atomically(path, [bytes(_PROBE_BYTES)])
 
 
 def main() -> int:
