@@ -22,6 +22,7 @@ from typing import IO, cast
 
 from ..core.errors import IgllmError, ProtocolError, RunnerError, UsageError, WeightsError
 from ..core.protocol import (
+    PICTURE_BYTES_LIMIT,
     PROTOCOL_VERSION,
     Cancel,
     Done,
@@ -30,6 +31,7 @@ from ..core.protocol import (
     Initialize,
     Initialized,
     Message,
+    Predict,
     Prediction,
     Request,
     Shutdown,
@@ -100,6 +102,11 @@ class RunnerClient:
 
     def send(self, request: Request) -> int:
         """Queue a request and return the id that its messages will carry."""
+        if isinstance(request, Predict) and len(request.image) > PICTURE_BYTES_LIMIT:
+            raise UsageError(
+                f"The picture's file has {len(request.image):,} bytes, and at most {PICTURE_BYTES_LIMIT:,} can be sent;"
+                " make the picture smaller or save it as JPEG."
+            )
         self._last_id += 1
         self._put(encode_message(replace(request, id=self._last_id)))
         self._pending.add(self._last_id)

@@ -18,13 +18,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.protocol import PROTOCOL_VERSION
-from .predictor import Prediction, Progress, Statement
+from .answers import Answer, Prediction, Progress, Statement
 from .serving import Server
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from .serving import Answer
 
 FAKE_MODES = ("success", "slow", "crash", "garbage", "wrong-version", "hang", "out-of-memory", "chatty")
 _STATEMENTS = (

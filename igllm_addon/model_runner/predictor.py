@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from ..core.errors import UsageError
+from .answers import Prediction, Progress, Statement
 from .checkpoint import load_checkpoint
 from .data import resized
 from .decoding import ProgramWriter
@@ -21,31 +21,9 @@ if TYPE_CHECKING:
 
     from .model import Igllm
 
+__all__ = ["Prediction", "Predictor", "Progress", "Statement"]
+
 _ASPECT_RANGE = (0.25, 4.0)  # height over width of a picture that can show a scene
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the predictor is about to do; `fraction` of the whole job that is done, or None where it cannot tell."""
-
-    stage: str
-    fraction: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One line of graphics code with its newline. `confidence` in [0, 1] that it describes an object of the picture."""
-
-    text: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The whole program: its statements joined. `confidences` has one number per add(...) statement, in their order."""
-
-    code: str
-    confidences: tuple[float, ...]
 
 
 class Predictor:

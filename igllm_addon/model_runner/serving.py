@@ -41,13 +41,10 @@ from ..core.protocol import (
     read_messages,
     version_mismatch,
 )
+from . import answers
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from . import predictor
-
-    Answer = predictor.Progress | predictor.Statement | predictor.Prediction
 
 QUEUE_LIMIT = 32  # requests that may wait
 LEAVE_GRACE_S = 2.0  # once the client is gone, for the step in hand to end before the process does
@@ -56,7 +53,7 @@ LEAVE_GRACE_S = 2.0  # once the client is gone, for the step in hand to end befo
 class Predicts(Protocol):
     """What serving needs of a Predictor."""
 
-    def predict(self, image: Image.Image) -> Iterator[Answer]:
+    def predict(self, image: Image.Image) -> Iterator[answers.Answer]:
         """See predictor.Predictor.predict."""
 
 
@@ -192,7 +189,6 @@ class Server:
 
     def _predict(self, request: Predict) -> Prediction:
         # PIL is no part of every Python either, and a missing package should be an answer.
-        from . import predictor
         from .pictures import picture_from_bytes
 
         stages = _Stages(self._send, request.id)
@@ -204,9 +200,9 @@ class Server:
         # Leaving the loop drops the iterator, which is how the predictor learns of a cancel.
         for answer in model.predict(picture):
             self._stop_if_unwanted(request.id)
-            if isinstance(answer, predictor.Progress):
+            if isinstance(answer, answers.Progress):
                 stages.enter(answer.stage, answer.fraction)
-            elif isinstance(answer, predictor.Statement):
+            elif isinstance(answer, answers.Statement):
                 _check_statement(answer.text, request)
                 self._send(Statement(request.id, statements, answer.text, answer.confidence))
                 statements += 1
