@@ -41,7 +41,8 @@ _LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0}
 _CAMERA_NOISE = (0.05, 0.005)
 _LOCATION_NOISE_M = 0.04
 _YAW_NOISE = 0.05
-_TOKEN_NOISE = 0.05
+_TOKEN_NOISE = 0.1
+_SCORE_LOGIT_NOISE = 0.7
 
 
 class GlimpseSet:
@@ -73,8 +74,7 @@ class GlimpseSet:
 def decoder_step_loss(model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: Tensor) -> dict[str, Tensor]:
     """The parts of the loss of a batch; their weighted sum is "loss"."""
     programs = programs_of(scenes, peaks, model.tokens, model.tower.fields)
-    noisy = replace(glimpse, tokens=glimpse.tokens * (1.0 + _TOKEN_NOISE * torch.randn_like(glimpse.tokens)))
-    visual = model.visual_embeddings(noisy)
+    visual = model.visual_embeddings(_less_sure(model, glimpse))
     fed = _fed_embeddings(model, visual, scenes, programs)
     output = model.language_model.model(inputs_embeds=torch.cat([visual, fed], dim=1), use_cache=False)
     hidden = output.last_hidden_state[:, visual.shape[1] :]  # (B, T, D)
@@ -84,6 +84,14 @@ def decoder_step_loss(model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peak
     parts |= _number_losses(model, hidden, glimpse, scenes, programs)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
+
+
+def _less_sure(model: Igllm, glimpse: Glimpse) -> Glimpse:
+    """The glimpse with noise: the tower has seen these pictures in its training and is surer of them than of new ones."""
+    tokens = glimpse.tokens * (1.0 + _TOKEN_NOISE * torch.randn_like(glimpse.tokens))
+    score_column = model.config.vision.feature_width
+    tokens[..., score_column] += _SCORE_LOGIT_NOISE * torch.randn_like(tokens[..., score_column])
+    return replace(glimpse, tokens=tokens)
 
 
 def _fed_embeddings(model: Igllm, visual: Tensor, scenes: SceneTensors, programs: ProgramTensors) -> Tensor:

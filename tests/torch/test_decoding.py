@@ -64,7 +64,6 @@ def _without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_training, "_CAMERA_NOISE", (0.0, 0.0))
     monkeypatch.setattr(decoder_training, "_LOCATION_NOISE_M", 0.0)
     monkeypatch.setattr(decoder_training, "_YAW_NOISE", 0.0)
-    monkeypatch.setattr(decoder_training, "_TOKEN_NOISE", 0.0)
 
 
 def _labels_from(model: Igllm, glimpse: Glimpse) -> tuple[SceneTensors, torch.Tensor]:
