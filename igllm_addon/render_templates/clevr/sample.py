@@ -19,7 +19,7 @@ from ...core.scene import Camera, Light, Scene, SceneObject
 from ...core.vocabulary import CLEVR
 from ..visibility import Solid, instance_map
 from . import constants
-from .shapes import SIGNED_DISTANCES
+from .shapes import BOUNDING_RADII, SIGNED_DISTANCES
 
 _COGENT_CUBE_COLORS_A = ("gray", "blue", "brown", "yellow")
 _COGENT_CYLINDER_COLORS_A = ("red", "green", "purple", "cyan")
@@ -82,7 +82,9 @@ def solid_of(item: SceneObject) -> Solid:
     yaw = item.rotation[0] if item.rotation else 0.0
     cos, sin = math.cos(yaw), math.sin(yaw)
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    return Solid(SIGNED_DISTANCES[item.shape], item.location, matrix, constants.HALF_EXTENTS[item.size])
+    return Solid(
+        SIGNED_DISTANCES[item.shape], item.location, matrix, constants.HALF_EXTENTS[item.size], BOUNDING_RADII[item.shape]
+    )
 
 
 def canonical_camera() -> Camera:
@@ -123,15 +125,15 @@ def _sample_objects_or_none(
     objects: list[SceneObject] = []
     placed: list[tuple[float, float, float]] = []  # x, y, half extent
     for _ in range(count):
-        size = str(rng.choice(CLEVR.words["size"]))
+        size = _choice(rng, CLEVR.words["size"])
         half_extent = constants.HALF_EXTENTS[size]
         place = _free_place_or_none(rng, placed, half_extent)
         if place is None:
             return None
         placed.append((*place, half_extent))
-        shape = str(rng.choice(CLEVR.words["shape"]))
-        color = str(rng.choice(colors_by_shape[shape]))
-        material = str(rng.choice(CLEVR.words["material"]))
+        shape = _choice(rng, CLEVR.words["shape"])
+        color = _choice(rng, colors_by_shape[shape])
+        material = _choice(rng, CLEVR.words["material"])
         yaw = float(rng.uniform(0.0, 2.0 * math.pi))
         objects.append(
             SceneObject(
@@ -144,6 +146,11 @@ def _sample_objects_or_none(
             )
         )
     return tuple(objects)
+
+
+def _choice(rng: np.random.Generator, words: tuple[str, ...]) -> str:
+    """The draw of rng.choice(words), without making an array of the words each time."""
+    return words[int(rng.integers(len(words)))]
 
 
 def _quarter_turn_wrapped(yaw: float) -> float:

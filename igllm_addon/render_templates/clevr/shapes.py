@@ -8,6 +8,7 @@ rounded edges smooth at any tessellation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +38,11 @@ def _rounded_cylinder_core(points: Array) -> Array:
     inner = 1.0 - CYLINDER_RIM_RADIUS
     radius = np.maximum(np.hypot(points[..., 0], points[..., 1]), 1e-12)
     shrink = np.minimum(1.0, inner / radius)
-    return np.stack((points[..., 0] * shrink, points[..., 1] * shrink, np.clip(points[..., 2], -inner, inner)), axis=-1)
+    core = points.copy(order="K")
+    core[..., 0] *= shrink
+    core[..., 1] *= shrink
+    np.clip(points[..., 2], -inner, inner, out=core[..., 2])
+    return core
 
 
 def _distance_rounded_cube(points: Array) -> Array:
@@ -57,6 +62,14 @@ SIGNED_DISTANCES: dict[str, Callable[[Array], Array]] = {
     "cube": _distance_rounded_cube,
     "sphere": _distance_sphere,
     "cylinder": _distance_rounded_cylinder,
+}
+
+
+# shape -> the radius of a ball around the origin that holds it at half extent 1
+BOUNDING_RADII = {
+    "cube": math.sqrt(3.0) * (1.0 - CUBE_EDGE_RADIUS) + CUBE_EDGE_RADIUS,
+    "sphere": 1.0,
+    "cylinder": math.sqrt(2.0) * (1.0 - CYLINDER_RIM_RADIUS) + CYLINDER_RIM_RADIUS,
 }
 
 
