@@ -79,7 +79,7 @@ class Server:
         self._writer = writer
         self._load = load or _load_predictor
         self._protocol_version = protocol_version
-        self._requests: queue.Queue[Request | None] = queue.Queue(QUEUE_LIMIT + 1)
+        self._requests: queue.Queue[Request | None] = queue.Queue()
         self._writing = threading.Lock()  # both threads write
         self._lock = threading.Lock()  # guards the two sets, which both threads change
         self._pending: set[int] = set()
@@ -109,7 +109,7 @@ class Server:
                 self._take(item)
         finally:
             self._gone.set()
-            self._requests.put_nowait(None)  # there is always room for it: _take leaves one place free
+            self._requests.put(None)
             if not self._finished.wait(LEAVE_GRACE_S):
                 os._exit(1)
 
@@ -130,12 +130,12 @@ class Server:
             self._send(Failure(None, ErrorCode.NOT_A_MESSAGE, f"A runner takes requests and cancel, got a message {found!r}."))
 
     def _queue(self, request: Request) -> None:
-        if self._requests.qsize() >= QUEUE_LIMIT:
+        if self._requests.qsize() >= QUEUE_LIMIT and not isinstance(request, Shutdown):
             self._send(Failure(request.id, ErrorCode.BUSY, f"{QUEUE_LIMIT} requests are waiting already; wait for an answer."))
             return
         with self._lock:
             self._pending.add(request.id)
-        self._requests.put_nowait(request)
+        self._requests.put(request)
 
     def _answer(self, request: Request) -> Message:
         if isinstance(request, Initialize):
@@ -276,7 +276,9 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
 
 
 def _load_predictor(name: str) -> Predicts:
-    from .predictor import Predictor
     from .shipped import model_directory
 
-    return Predictor.load(model_directory(name))
+    folder = model_directory(name)  # before torch is imported, which takes seconds
+    from .predictor import Predictor
+
+    return Predictor.load(folder)

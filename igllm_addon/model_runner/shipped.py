@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import WeightsError
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
-CHECKPOINT_FILES = ("config.json", "model.safetensors")
+CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "README.md"
 DEFAULT_MODEL = "clevr-small"
 
 
@@ -16,7 +20,7 @@ def shipped_models() -> tuple[str, ...]:
     """The names of the models in the package, in alphabetical order."""
     if not WEIGHTS_FOLDER.is_dir():
         return ()
-    return tuple(sorted(folder.name for folder in WEIGHTS_FOLDER.iterdir() if (folder / "config.json").is_file()))
+    return tuple(sorted(folder.name for folder in WEIGHTS_FOLDER.iterdir() if (folder / CONFIG_NAME).is_file()))
 
 
 def model_directory(name_or_folder: str) -> Path:
@@ -24,8 +28,49 @@ def model_directory(name_or_folder: str) -> Path:
     shipped = name_or_folder in shipped_models()
     folder = WEIGHTS_FOLDER / name_or_folder if shipped else Path(name_or_folder)
     if not shipped and not folder.is_dir():
-        known = ", ".join(shipped_models()) or "none comes with this installation"
-        raise WeightsError(f"There is no model {name_or_folder!r}; name one of {known}, or the folder of a checkpoint.")
-    if missing := [name for name in CHECKPOINT_FILES if not (folder / name).is_file()]:
+        known = (
+            f"name one of {', '.join(shipped_models())}, or" if shipped_models() else "none comes with this installation, so give"
+        )
+        raise WeightsError(f"There is no model {name_or_folder!r}; {known} the folder of a checkpoint.")
+    if missing := [name for name in (CONFIG_NAME, WEIGHTS_NAME) if not (folder / name).is_file()]:
         raise WeightsError(f"The model folder {folder} lacks {' and '.join(missing)}; install it again or choose another.")
     return folder
+
+
+def size_bytes(folder: Path) -> int:
+    """What the model's files take on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def check_weights(folder: Path) -> str:
+    """The sha256 of the weights, which the config must name; a WeightsError where it names another, or none."""
+    found = hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest()
+    try:
+        expected = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))["weights_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{folder / CONFIG_NAME} does not name the sha256 of its weights; install the model again.") from error
+    if found != expected:
+        raise WeightsError(f"{folder / WEIGHTS_NAME} has the sha256 {found}, expected {expected}; install the model again.")
+    return found
+
+
+def weights_states() -> Iterator[tuple[str, str, bool]]:
+    """For each shipped model its name, what its check found, and whether that is right."""
+    for name in shipped_models():
+        folder = WEIGHTS_FOLDER / name
+        try:
+            digest = check_weights(model_directory(name))
+        except WeightsError as error:
+            yield name, str(error), False
+        else:
+            yield name, f"{size_bytes(folder) / 1e6:.1f} MB, sha256 {digest[:12]} as its config says", True
+
+
+def headline_figures(folder: Path) -> tuple[tuple[str, str], ...]:
+    """The first table of the model's card: its rows' first two cells, without the heading. Empty where there is no card."""
+    card = folder / CARD_NAME
+    if not card.is_file():
+        return ()
+    table = re.search(r"^\|.*\|\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)", card.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table[1].splitlines()] if table else []
+    return tuple((row[0], row[1]) for row in rows if len(row) > 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.scene import Scene
 from ..core.vocabulary import CLEVR, Vocabulary
 from .clevr.backdrop import trace
 from .clevr.constants import AZIMUTH_RADIANS
+from .clevr.own_view import empty_scene
 from .clevr.sample import ClevrOptions, sample, solid_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Template:
     sample(rng, options) -> Scene in the world frame. solid_of(object) -> what visibility.py traces.
     camera_azimuth_radians: where the azimuth-canonical frame puts the camera. trace_backdrop(origin (3,), directions (N, 3)) ->
     how many times a direction's length away what stands behind the objects is (N,), and its unit normals (N, 3).
+    empty_scene() -> the template's own camera and lights, for a scene that comes without.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Template:
     solid_of: Callable[[SceneObject], Solid]
     camera_azimuth_radians: float
     trace_backdrop: Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+    empty_scene: Callable[[], Scene]
+
+    def completed(self, scene: Scene) -> Scene:
+        """The scene with the template's own camera and lights in the place of those that it lacks."""
+        own = self.empty_scene()
+        return replace(scene, camera=scene.camera or own.camera, lights=scene.lights or own.lights)
 
     def blender_side(self) -> BlenderSide:
         """The template's build.py; needs bpy."""
@@ -57,7 +65,7 @@ class Template:
 
 
 TEMPLATES = {
-    "clevr": Template("clevr", CLEVR, ClevrOptions, sample, solid_of, AZIMUTH_RADIANS, trace),
+    "clevr": Template("clevr", CLEVR, ClevrOptions, sample, solid_of, AZIMUTH_RADIANS, trace, empty_scene),
 }
 
 

@@ -33,6 +33,7 @@ from igllm_addon.core.protocol import (
     ErrorCode,
     Failure,
     Initialize,
+    Message,
     Predict,
     Prediction,
     Progress,
@@ -156,11 +157,9 @@ def test_a_runner_that_is_killed_in_mid_request_is_reported_and_another_one_serv
 def test_what_came_before_the_end_is_delivered_before_the_error() -> None:
     with fake_runner("crash") as client:
         client.send(predict())
-        has_ended(process_of(client).pid)
+        process_of(client).wait(PATIENCE_S)
 
         messages = client.poll(PATIENCE_S)
-        while not any(isinstance(item, Statement) for item in messages):
-            messages += client.poll(PATIENCE_S)
         with pytest.raises(RunnerError):
             client.poll(0.0)
 
@@ -281,7 +280,7 @@ def write_and_flush(stream: IO[bytes], lines: bytes) -> None:
     stream.flush()
 
 
-def converse(lines: bytes, *arguments: str) -> list[object]:
+def converse(lines: bytes, *arguments: str) -> list[Message]:
     """Lines to a runner, and its answers once it ended; the input stays open until it has answered shutdown."""
     with subprocess.Popen(
         runner_command(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

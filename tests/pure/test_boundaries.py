@@ -18,8 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "igllm_addon"
 STDLIB = set(sys.stdlib_module_names)
 BLENDER = {"bpy", "mathutils", "bpy_extras", "bmesh", "gpu"}
-BLENDER_FILES = {"build.py", "read.py", "materials.py", "render.py", "passes.py", "compat.py", "worker.py"}
-MODEL_LIBRARIES = {"torch", "transformers", "safetensors", "PIL", "scipy", "skimage", "tqdm", "open_clip", "peft", "accelerate", "matplotlib"}
+BLENDER_FILES = {"build.py", "read.py", "materials.py", "render.py", "passes.py", "compat.py", "worker.py", "scene_files.py"}
+MODEL_LIBRARIES = {
+    "torch",
+    "transformers",
+    "safetensors",
+    "PIL",
+    "scipy",
+    "skimage",
+    "tqdm",
+    "open_clip",
+    "peft",
+    "accelerate",
+    "matplotlib",
+}
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 
@@ -41,7 +53,11 @@ def allowed(name: str) -> tuple[set[str], set[str]]:
     if part == "comparison.py":
         return {"numpy", "PIL", "skimage"}, {"core"}
     if part == "derender.py":
-        return {"numpy", "PIL", "bpy"}, {"core", "bridge", "render_templates", "comparison"}
+        return {"PIL"}, {"core", "bridge", "render_templates", "comparison", "output_set", "scene_documents", "source"}
+    if part == "source.py":
+        return {"PIL"}, {"core"}
+    if part == "doctor.py":
+        return set(), {"core", "bridge"}
     if part == "__main__.py":
         return set(), {"cli"}
     return set(), {"core"}
