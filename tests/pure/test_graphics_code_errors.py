@@ -154,6 +154,21 @@ def test_statements_need_a_line_each(separator: str) -> None:
     assert result.error.line == 1
 
 
+def test_closing_fence_needs_a_line_of_its_own() -> None:
+    result = parse("```\n" + SPHERE_LINE.rstrip() + "```", CLEVR)
+
+    assert result.scene.objects == (SPHERE,)
+    assert str(result.error) == "line 2, column 88: expected a closing ``` on a line of its own, found '```'"
+
+
+def test_longest_number() -> None:
+    whole = parse("camera(lens=" + "0" * 62 + "35", CLEVR)
+    too_long = parse("camera(lens=" + "0" * 63 + "35", CLEVR)
+
+    assert str(whole.error) == "line 1, column 77: expected ',' or ')', found the end of the text"
+    assert str(too_long.error) == f"line 1, column 13: expected a number, found '{'0' * 40}'…"
+
+
 def test_one_object_too_many_is_an_error_at_its_start() -> None:
     few = Vocabulary(template="few", words={"shape": ("cube",)}, object_limit=2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,14 @@ def test_whole_numbers_are_read_as_floats() -> None:
     assert repr(scene.objects[0].location) == "(1.0, 2.0, 3.0)"
     assert repr(scene.camera and scene.camera.focal_length_mm) == "35.0"
     assert repr(scene.lights[0].power) == "80.0"
+
+
+def test_numpy_numbers_become_plain_ones() -> None:
+    camera = Camera((0.0, 0.0, np.float32(9.5)), (1.0, 0.0, 0.0, 0.0), np.float32(35.0))  # type: ignore[arg-type]
+
+    text = json.dumps(scene_to_json(Scene(camera=camera)))
+
+    assert scene_from_json(json.loads(text)).camera == Camera((0.0, 0.0, 9.5), (1.0, 0.0, 0.0, 0.0), 35.0)
 
 
 @pytest.mark.parametrize(
