@@ -8,7 +8,6 @@ JSON: a list of scenes, or {"scenes": [...]}, each with "image_filename" and "ob
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tarfile
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from ..core.command_line import SentenceParser
 from ..core.errors import SceneError, UsageError
 from ..core.graphics_code import parse
 from ..core.scene import SceneObject
@@ -137,7 +137,7 @@ def table(evaluation: Evaluation) -> str:
 
 def main_infer(argv: list[str] | None = None) -> int:
     """`igllm infer`."""
-    parser = argparse.ArgumentParser(prog="igllm infer", description="Write a model's program for every picture.")
+    parser = SentenceParser(prog="igllm infer", description="Write a model's program for every picture.")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model's name or a checkpoint's folder")
     parser.add_argument("--images", type=Path, required=True, help="a folder of pictures, a tar, or a folder of tar shards")
     parser.add_argument("--out", type=Path, required=True, help="the answers file to write (JSON)")
@@ -153,7 +153,7 @@ def main_infer(argv: list[str] | None = None) -> int:
 
 def main_evaluate(argv: list[str] | None = None) -> int:
     """`igllm evaluate`."""
-    parser = argparse.ArgumentParser(prog="igllm evaluate", description="Compare a model's answers with labels.")
+    parser = SentenceParser(prog="igllm evaluate", description="Compare a model's answers with labels.")
     parser.add_argument("--labels", type=Path, required=True, help="IG-LLM's JSON, a tar shard, or a folder of tar shards")
     parser.add_argument("--predictions", type=Path, required=True, help="what `igllm infer` wrote")
     parser.add_argument("--template", choices=sorted(VOCABULARIES), default="clevr")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.command_line import SentenceParser
 from ..core.vocabulary import Vocabulary
 from .checkpoint import save_checkpoint
 from .data import SceneTensors, load_shard, shards_in
@@ -95,7 +95,7 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="igllm train", description="Train a model on shards that `igllm generate` made.")
+    parser = SentenceParser(prog="igllm train", description="Train a model on shards that `igllm generate` made.")
     parser.add_argument("config", type=Path, help="a JSON file such as configs/clevr-small.json")
     parser.add_argument("--resume", action="store_true", help="go on where the last run in the same folder was stopped")
     parser.add_argument("--stage", choices=("tower", "decoder", "all"), default="all", help="which part to train (default: all)")
