@@ -28,7 +28,9 @@ def apply_options(scene: bpy.types.Scene, options: RenderOptions) -> None:
     try:
         render.engine = engine_identifier(options.engine)
     except TypeError as error:
-        raise UsageError(f"This Blender ({bpy.app.version_string}) has no engine {options.engine!r}; choose another --engine.") from error
+        raise UsageError(
+            f"This Blender ({bpy.app.version_string}) has no engine {options.engine!r}; choose another --engine."
+        ) from error
     render.resolution_x, render.resolution_y, render.resolution_percentage = options.width_px, options.height_px, 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     render.use_persistent_data = True

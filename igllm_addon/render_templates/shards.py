@@ -92,7 +92,9 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> FileRecord:
         _sync_folder(path.parent)
     except OSError as error:
         _remove_if_possible(temporary)
-        raise UsageError(f"Cannot write {path}: {why(error)}; once that is possible, the same command goes on from here.") from error
+        raise UsageError(
+            f"Cannot write {path}: {why(error)}; once that is possible, the same command goes on from here."
+        ) from error
     return FileRecord(length, digest.hexdigest())
 
 

@@ -60,7 +60,7 @@ class Template:
 
     def blender_side(self) -> BlenderSide:
         """The template's build.py; needs bpy."""
-        module: BlenderSide = importlib.import_module(f".{self.name}.build", __package__)  # type: ignore[assignment]
+        module: BlenderSide = importlib.import_module(f".{self.name}.build", __package__)
         return module
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CLEVR scenes in Blender: build(scene, collection) makes Blender follow a Scene. Uses bpy.
 
-Objects of one shape share one mesh, objects of one look share one material. What identifies an object stands in custom properties
-of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so that it survives renaming and copying by hand. read.py is the way back.
+Objects of one shape share one mesh, objects of one look share one material. What identifies an object stands in custom
+properties of its data ("igllm_shape" on the mesh, "igllm_material" on the material), so that it survives renaming and copying by
+hand. read.py is the way back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CLEVR's rubber and metal, and the ground's grey, as Blender materials. Uses bpy.
 
-The recipes are read off the generator's material files (facts, not nodes): rubber is a diffuse and a sheen lobe of the same colour
-mixed by a Fresnel factor under a faint rough gloss; metal is a blurred and a sharp glossy lobe of the object's colour.
+The recipes are read off the generator's material files (facts, not nodes): rubber is a diffuse and a sheen lobe of the same
+colour mixed by a Fresnel factor under a faint rough gloss; metal is a blurred and a sharp glossy lobe of the object's colour.
 One node named "Color" holds the colour of each material, so an artist changes it in one place and read.py finds it again.
 """
 
@@ -78,7 +78,9 @@ def _empty_tree(material: bpy.types.Material, rgba: Rgba) -> tuple[bpy.types.Nod
     return tree, rgb.outputs[0]
 
 
-def _mix(tree: bpy.types.NodeTree, factor: bpy.types.NodeSocket | float, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+def _mix(
+    tree: bpy.types.NodeTree, factor: bpy.types.NodeSocket | float, first: bpy.types.NodeSocket, second: bpy.types.NodeSocket
+) -> bpy.types.NodeSocket:
     mix = tree.nodes.new("ShaderNodeMixShader")
     if isinstance(factor, float):
         mix.inputs[0].default_value = factor
@@ -95,7 +97,9 @@ def _fresnel(tree: bpy.types.NodeTree, ior: float) -> bpy.types.NodeSocket:
     return node.outputs[0]
 
 
-def _glossy(tree: bpy.types.NodeTree, color: bpy.types.NodeSocket | None, roughness: float, anisotropy: float) -> bpy.types.NodeSocket:
+def _glossy(
+    tree: bpy.types.NodeTree, color: bpy.types.NodeSocket | None, roughness: float, anisotropy: float
+) -> bpy.types.NodeSocket:
     node = tree.nodes.new("ShaderNodeBsdfAnisotropic")
     node.inputs["Roughness"].default_value = roughness
     node.inputs["Anisotropy"].default_value = anisotropy

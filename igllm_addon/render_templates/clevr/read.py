@@ -47,7 +47,10 @@ def _read_object(item: bpy.types.Object) -> SceneObject:
         matrix = np.array(rotation.to_matrix())
         yaw = yaw_from_matrix(matrix)
         if np.abs(matrix - matrix_from_yaw(yaw)).max() > _TILT_LIMIT_RADIANS:
-            raise SceneError(f"{item.name!r} is tilted, and CLEVR's language knows only a turn about the vertical axis; reset its x and y rotation.")
+            raise SceneError(
+                f"{item.name!r} is tilted, and CLEVR's language knows only a turn about the vertical axis;"
+                " reset its x and y rotation."
+            )
         yaw_numbers = (wrap_yaw(yaw, CLEVR.yaw_symmetry_orders[shape]),)
     return SceneObject(shape, size, _color_word(item, material), _material_word(material), _vector(location), yaw_numbers)
 

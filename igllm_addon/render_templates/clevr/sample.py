@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.errors import UsageError
 from ...core.frames import look_at_quaternion_wxyz, project
@@ -92,9 +93,11 @@ def canonical_camera() -> Camera:
     return _camera_at(np.array(constants.CAMERA_LOCATION))
 
 
-def _camera_at(location: np.ndarray) -> Camera:
+def _camera_at(location: NDArray[np.float64]) -> Camera:
     position = (float(location[0]), float(location[1]), float(location[2]))
-    return Camera(position, look_at_quaternion_wxyz(position, (0.0, 0.0, 0.0)), constants.FOCAL_LENGTH_MM, constants.SENSOR_WIDTH_MM)
+    return Camera(
+        position, look_at_quaternion_wxyz(position, (0.0, 0.0, 0.0)), constants.FOCAL_LENGTH_MM, constants.SENSOR_WIDTH_MM
+    )
 
 
 def _sample_camera(rng: np.random.Generator, jittered: bool) -> Camera:

@@ -46,15 +46,15 @@ def _rounded_cylinder_core(points: Array) -> Array:
 
 
 def _distance_rounded_cube(points: Array) -> Array:
-    return np.linalg.norm(points - _rounded_cube_core(points), axis=-1) - CUBE_EDGE_RADIUS
+    return np.asarray(np.linalg.norm(points - _rounded_cube_core(points), axis=-1) - CUBE_EDGE_RADIUS)
 
 
 def _distance_rounded_cylinder(points: Array) -> Array:
-    return np.linalg.norm(points - _rounded_cylinder_core(points), axis=-1) - CYLINDER_RIM_RADIUS
+    return np.asarray(np.linalg.norm(points - _rounded_cylinder_core(points), axis=-1) - CYLINDER_RIM_RADIUS)
 
 
 def _distance_sphere(points: Array) -> Array:
-    return np.linalg.norm(points, axis=-1) - 1.0
+    return np.asarray(np.linalg.norm(points, axis=-1) - 1.0)
 
 
 # shape -> signed distance, exact outside, of points (..., 3) in the shape's own frame at half extent 1
@@ -76,7 +76,12 @@ BOUNDING_RADII = {
 def _grid_faces(rows: int, columns: int, offset: int) -> list[tuple[int, ...]]:
     """Quads of a (rows, columns) vertex grid, counter-clockwise when row × column points outward."""
     return [
-        (offset + r * columns + c, offset + (r + 1) * columns + c, offset + (r + 1) * columns + c + 1, offset + r * columns + c + 1)
+        (
+            offset + r * columns + c,
+            offset + (r + 1) * columns + c,
+            offset + (r + 1) * columns + c + 1,
+            offset + r * columns + c + 1,
+        )
         for r in range(rows - 1)
         for c in range(columns - 1)
     ]
@@ -111,8 +116,10 @@ def _revolve(profile_rz: Array, profile_normals: Array, around: int) -> ShapeMes
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
 
     def turned(rz: Array) -> Array:
-        stacked = np.stack((cos * rz[None, :, 0], sin * rz[None, :, 0], np.broadcast_to(rz[None, :, 1], (around + 1, len(rz)))), axis=-1)
-        return stacked.reshape(-1, 3)
+        stacked = np.stack(
+            (cos * rz[None, :, 0], sin * rz[None, :, 0], np.broadcast_to(rz[None, :, 1], (around + 1, len(rz)))), axis=-1
+        )
+        return np.asarray(stacked.reshape(-1, 3))
 
     faces = _grid_faces(around + 1, len(profile_rz), 0)
     return _merge_equal_vertices(ShapeMesh(turned(profile_rz), turned(profile_normals), tuple(faces)))
@@ -130,7 +137,14 @@ def rounded_cylinder_mesh(around: int = 96, segments: int = 6) -> ShapeMesh:
             [[0.0, 1.0]],
         )
     )
-    cores = np.concatenate(([[0.0, -inner]], np.tile([[inner, -inner]], (segments + 1, 1)), np.tile([[inner, inner]], (segments + 1, 1)), [[0.0, inner]]))
+    cores = np.concatenate(
+        (
+            [[0.0, -inner]],
+            np.tile([[inner, -inner]], (segments + 1, 1)),
+            np.tile([[inner, inner]], (segments + 1, 1)),
+            [[0.0, inner]],
+        )
+    )
     return _revolve(cores + CYLINDER_RIM_RADIUS * normals, normals, around)
 
 
