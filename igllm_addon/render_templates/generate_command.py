@@ -20,6 +20,7 @@ from .render_options import ENGINES, RenderOptions
 from .run_options import LAYOUTS, PASSES, RunOptions
 from .template import TEMPLATES, Template, template_named
 
+_DEFAULT_WORKERS = 8  # at most; each takes about 400 MB, and more of them share the cores no better
 _INTERRUPTED = 130  # what a shell shows for a command that Ctrl-C ended
 
 
@@ -61,7 +62,7 @@ def _generate(arguments: argparse.Namespace) -> Report:
         options=_template_options(template, arguments),
     )
     cores = usable_cores()
-    workers = arguments.workers or (cores if render.engine == "cycles" else 1)
+    workers = arguments.workers or (min(cores, _DEFAULT_WORKERS) if render.engine == "cycles" else 1)
     crew = CrewOptions(size=workers)
     threads = max(1, cores // workers)
     return generate(run, arguments.count, arguments.out, worker_command(), threads, crew, sys.stderr)
@@ -122,7 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
     parser.add_argument("--split", default="train", metavar="NAME", help="default: train")
     parser.add_argument("--start", type=_natural, default=0, metavar="INDEX", help="the first sample's index (default: 0)")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes; default: one a core, for Cycles")
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help=f"processes; default: one a core, at most {_DEFAULT_WORKERS}, for Cycles"
+    )
     parser.add_argument("--engine", default="cycles", metavar="|".join(ENGINES), help="default: cycles")
     parser.add_argument("--samples", type=_positive, default=16, help="per pixel; default: 16")
     parser.add_argument("--no-denoise", dest="denoise", action="store_false", help="leave the noise of Cycles in the pictures")
