@@ -36,7 +36,9 @@ def test_counts_places_and_heights_are_clevrs(scene: Scene) -> None:
 
     assert 3 <= len(scene.objects) <= 10
     assert np.abs(xyz[:, :2]).max() <= 3.0
-    assert [item.location[2] for item in scene.objects if item.location] == [constants.HALF_EXTENTS[item.size or ""] for item in scene.objects]
+    assert [item.location[2] for item in scene.objects if item.location] == [
+        constants.HALF_EXTENTS[item.size or ""] for item in scene.objects
+    ]
 
 
 @pytest.mark.parametrize("scene", SCENES)
