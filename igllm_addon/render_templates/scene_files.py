@@ -4,9 +4,12 @@ for processes that nobody works in."""
 
 from __future__ import annotations
 
+import ctypes
+import io
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +72,17 @@ def blender_version() -> str:
 
 @contextmanager
 def quiet_stdout() -> Iterator[None]:
-    """Blender writes where it saved what straight to stdout, which belongs to the command's own answer. Errors go elsewhere."""
+    """Blender says where it saved what on Python's stdout and on the C library's, and stdout belongs to the command's own answer.
+    Errors go elsewhere."""
+    sys.stdout.flush()
     kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
+        # What Blender wrote may still be in the C library's buffer, from where it would come out after the restoring.
+        ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nothing)

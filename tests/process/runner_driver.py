@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 
 import psutil
 from PIL import Image
@@ -66,10 +65,3 @@ def has_ended(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def checkpoint_folder(folder: Path, **files: bytes) -> str:
-    folder.mkdir(exist_ok=True)
-    for name, content in files.items():
-        (folder / name.replace("__", ".")).write_bytes(content)
-    return str(folder)

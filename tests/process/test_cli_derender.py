@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""igllm derender as a user calls it, with the model that ships: the whole way, and Ctrl-C on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from runner_driver import has_ended
+
+pytest.importorskip("bpy", reason="needs the bpy wheel")
+pytest.importorskip("torch", reason="needs torch")
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = ROOT / "tests/data/clevr_val_000003.png"
+RESULT = ["code.py", "comparison.png", "render.png", "scene.blend", "scene.json"]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "igllm_addon", *map(str, arguments)]
+
+
+def test_a_picture_becomes_a_scene_and_the_last_line_says_where(tmp_path: Path) -> None:
+    result = subprocess.run(
+        command("derender", PICTURE, "--out", tmp_path / "out", "--samples", 1),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"7 objects of {PICTURE} in {tmp_path / 'out'}\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == RESULT
+    document = json.loads((tmp_path / "out" / "scene.json").read_text())
+    assert (document["model"], document["source"], len(document["confidences"])) == ("clevr-small", PICTURE.name, 7)
+    assert document["comparison"]["psnr_db"] > 25.0
+
+
+def test_ctrl_c_leaves_neither_files_nor_a_runner(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("derender", PICTURE, "--out", tmp_path / "out", "--samples", 1), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline(), process.stderr.readline()]
+        children = [child.pid for child in psutil.Process(process.pid).children()]
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+
+    assert "starting the model runner" in said[0]
+    assert (process.returncode, rest.splitlines()[-1]) == (130, "igllm derender: interrupted.")
+    assert len(children) == 1
+    assert has_ended(children[0])
+    assert not (tmp_path / "out").exists()
