@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Everything this package raises on purpose. A message says what was found, what was expected, and what to do next.
 
-    IgllmError
-    ├── UsageError          a wrong command line, an unusable file or folder: exit status 2
-    ├── SceneError          a value that no scene may hold
-    │   └── ParseError      graphics code that is not in the grammar, with line and column
-    ├── RenderError         Blender could not build or render a scene
-    ├── WeightsError        a checkpoint that is missing, damaged or of another architecture
-    └── RunnerError         the model runner could not be started, answered wrongly, or ended
-        └── ProtocolError   a line that is no message of protocol.py
+IgllmError
+├── UsageError          a wrong command line, an unusable file or folder: exit status 2
+├── SceneError          a value that no scene may hold
+│   └── ParseError      graphics code that is not in the grammar, with line and column
+├── RenderError         Blender could not build or render a scene
+├── WeightsError        a checkpoint that is missing, damaged or of another architecture
+└── RunnerError         the model runner could not be started, answered wrongly, or ended
+    └── ProtocolError   a line that is no message of protocol.py
 """
 
 from __future__ import annotations
