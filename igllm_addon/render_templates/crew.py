@@ -9,6 +9,7 @@ Everything else goes to a log of its own, whose end is the traceback of a sample
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -21,8 +22,11 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..core.errors import RenderError, UsageError
+from .run_options import BlenderBuild
 
 TRIES = 2  # of a sample, and of starting a worker
+# Workers share the cores among themselves; numpy's products here are too small for threads of their own.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _TAIL_LINES = 40
 _SECONDS_TO_END = 10.0
 
@@ -113,8 +117,8 @@ class Crew:
         for worker in self._workers + self._retired:
             _end(worker)
 
-    def blender_version(self) -> str:
-        """Start the first worker and wait for its Blender's version."""
+    def blender(self) -> BlenderBuild:
+        """Start the first worker and wait until it says which Blender it is."""
         self._start_one()
         while True:
             worker, message = self._next_event()
@@ -122,7 +126,7 @@ class Crew:
                 raise _no_start(worker)
             if message["igllm"] == "ready":
                 worker.ready = True
-                return str(message["blender_version"])
+                return BlenderBuild(str(message["blender_version"]), bool(message["denoises"]))
 
     def run(self, indices: Iterable[int]) -> Iterator[Done | Failed]:
         """Make every sample, in any order. A sample whose worker died is tried once more."""
@@ -169,7 +173,9 @@ class Crew:
         log = self._logs / f"worker-{self._started}.log"
         try:
             with log.open("wb") as stderr:
-                process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+                process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=os.environ | _ENVIRONMENT
+                )
         except OSError as error:
             raise UsageError(f"Cannot start {self._command[0]} with its log {log}: {error.strerror or error}.") from error
         worker = _Worker(process, log, time.monotonic())

@@ -22,7 +22,7 @@ from .crew import TRIES, Crew, CrewOptions, Done, Failed
 from .layouts import Unit, fragment_name, units_of, write_unit
 from .manifest import Manifest, check_same_blender, check_same_run, new_manifest, read_manifest_or_none, write_manifest
 from .progress import Progress
-from .run_options import RunOptions, run_to_json
+from .run_options import BlenderBuild, RunOptions, run_to_json
 from .shards import why
 
 # So many failures without a success between them mean that nothing will succeed.
@@ -53,7 +53,10 @@ def generate(
         if missing:
             job = {"run": run_to_json(run), "work": str(folder.work.resolve()), "threads": threads}
             with Crew(command, job, folder.work, crew) as workers:
-                folder.begin(workers.blender_version())
+                blender = workers.blender()
+                folder.begin(blender)
+                if run.render.denoise and run.render.engine == "cycles" and not blender.denoises:
+                    stream.write(f"Blender {blender.version} has no OpenImageDenoise here: the pictures keep their noise.\n")
                 _make(run, folder, workers, missing, progress)
         folder.finish()
         return Report(len(missing), count, folder.home)
@@ -135,11 +138,11 @@ class _Folder:
         """Every sample that no file and no fragment holds."""
         return sorted(index for indices in self._missing.values() for index in indices)
 
-    def begin(self, blender_version: str) -> None:
+    def begin(self, blender: BlenderBuild) -> None:
         """Before the first sample: the manifest says what this folder is."""
         if self._manifest is None:
-            self._manifest = new_manifest(self._run, blender_version, self._count)
-        check_same_blender(self._manifest_path, self._manifest, blender_version)
+            self._manifest = new_manifest(self._run, blender, self._count)
+        check_same_blender(self._manifest_path, self._manifest, blender)
         self._manifest.count = max(self._manifest.count, self._count)
         write_manifest(self._manifest_path, self._manifest)
 
@@ -184,7 +187,7 @@ class _Folder:
         manifest = self._manifest
         assert manifest is not None  # fragments are made after begin
         kept = self._kept(unit)
-        written = write_unit(self._out, self._run, unit, kept, self._fragment, manifest.blender_version)
+        written = write_unit(self._out, self._run, unit, kept, self._fragment, manifest.blender)
         for name, record in written.items():
             manifest.record(name, unit.first, unit.stop - unit.first, record)
         write_manifest(self._manifest_path, manifest)

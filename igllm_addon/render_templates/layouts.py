@@ -18,7 +18,7 @@ from typing import Any
 
 from ..core.errors import UsageError
 from .labels import label_bytes
-from .run_options import RunOptions, run_to_json, sample_key
+from .run_options import BlenderBuild, RunOptions, run_to_json, sample_key
 from .shards import TAR_END, FileRecord, fragment_parts, read_chunks, sample_ends, tar_member, why, write_atomically
 
 Fragments = Callable[[int], bytes]
@@ -48,7 +48,7 @@ def units_of(run: RunOptions, count: int) -> list[Unit]:
 
 
 def write_unit(
-    folder: Path, run: RunOptions, unit: Unit, kept: int, fragments: Fragments, blender_version: str
+    folder: Path, run: RunOptions, unit: Unit, kept: int, fragments: Fragments, blender: BlenderBuild
 ) -> dict[str, FileRecord]:
     """Write the unit's files: their first `kept` samples as they are there, the others from their fragments."""
     new = range(unit.first + kept, unit.stop)
@@ -56,7 +56,7 @@ def write_unit(
     for name in unit.names:
         path = folder / name
         if name.endswith(".json"):
-            chunks = _labels_file(path, run, kept, (_scene_line(run, index, fragments(index)) for index in new), blender_version)
+            chunks = _labels_file(path, run, kept, (_scene_line(run, index, fragments(index)) for index in new), blender)
         else:
             select = _selection(run, name)
             chunks = _tar_file(path, kept, (select(index, fragments(index)) for index in new))
@@ -100,9 +100,9 @@ def _end_of_sample(path: Path, kept: int) -> int:
         raise UsageError(f"Cannot read {path}: {why(error)}.") from error
 
 
-def _labels_file(path: Path, run: RunOptions, kept: int, new: Iterator[str], blender_version: str) -> Iterator[bytes]:
+def _labels_file(path: Path, run: RunOptions, kept: int, new: Iterator[str], blender: BlenderBuild) -> Iterator[bytes]:
     """One line a scene, so that the file can be copied, and read, without holding all of it."""
-    yield f'{{"info":{label_bytes(labels_info(run, blender_version)).decode()},"scenes":[\n'.encode()
+    yield f'{{"info":{label_bytes(labels_info(run, blender)).decode()},"scenes":[\n'.encode()
     lines = itertools.chain(_kept_lines(path, kept) if kept else (), new)
     for number, line in enumerate(lines):
         yield (",\n" + line if number else line).encode()
@@ -116,12 +116,13 @@ def _kept_lines(path: Path, kept: int) -> Iterator[str]:
             yield line.rstrip(",\n")
 
 
-def labels_info(run: RunOptions, blender_version: str) -> dict[str, Any]:
+def labels_info(run: RunOptions, blender: BlenderBuild) -> dict[str, Any]:
     """The header of IG-LLM's labels file: where the numbers come from and what their units are."""
     return {
         "template": run.template,
         "split": run.split,
-        "blender_version": blender_version,
+        "blender_version": blender.version,
+        "denoises": blender.denoises,
         "run": run_to_json(run),
         "frame": "right-handed, z up, ground at z = 0; keys ending in _canonical: turned about z to the camera's own azimuth",
         "length_unit": "Blender units",

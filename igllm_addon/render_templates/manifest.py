@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
-from .run_options import RunOptions, difference_or_none, run_to_json
+from .run_options import BlenderBuild, RunOptions, difference_or_none, run_to_json
 from .shards import FileRecord, why, write_atomically
 
 FORMAT = "igllm-dataset"
@@ -31,7 +31,7 @@ class Manifest:
     """run: as run_to_json wrote it. count: the most samples that were ever asked for. files: by name."""
 
     run: dict[str, Any]
-    blender_version: str
+    blender: BlenderBuild
     count: int
     files: dict[str, FileEntry] = field(default_factory=dict)
 
@@ -50,7 +50,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         "format": FORMAT,
         "version": VERSION,
         "run": manifest.run,
-        "blender_version": manifest.blender_version,
+        "blender_version": manifest.blender.version,
+        "denoises": manifest.blender.denoises,
         "count": manifest.count,
         "files": [{"name": name, **asdict(entry)} for name, entry in sorted(manifest.files.items())],
     }
@@ -64,7 +65,8 @@ def read_manifest_or_none(path: Path) -> Manifest | None:
         if (value["format"], value["version"]) != (FORMAT, VERSION):
             raise UsageError(f"{path} is of the format {value['format']!r} {value['version']}, this is {FORMAT!r} {VERSION}.")
         entries = {entry["name"]: _entry(entry) for entry in value["files"]}
-        return Manifest(dict(value["run"]), str(value["blender_version"]), int(value["count"]), entries)
+        blender = BlenderBuild(str(value["blender_version"]), bool(value.get("denoises", value["run"]["denoise"])))
+        return Manifest(dict(value["run"]), blender, int(value["count"]), entries)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -84,18 +86,22 @@ def check_same_run(path: Path, manifest: Manifest, asked: RunOptions, count: int
         )
 
 
-def check_same_blender(path: Path, manifest: Manifest, blender_version: str) -> None:
+def check_same_blender(path: Path, manifest: Manifest, blender: BlenderBuild) -> None:
     """Refuse to continue a run with another Blender, whose pictures may differ."""
-    if manifest.blender_version != blender_version:
+    if manifest.blender != blender:
         raise UsageError(
-            f"{path.parent} was made by Blender {manifest.blender_version}, and this is {blender_version};"
+            f"{path.parent} was made by {_name(manifest.blender)}, and this is {_name(blender)};"
             " continue with that Blender or choose another --out."
         )
 
 
-def new_manifest(run: RunOptions, blender_version: str, count: int) -> Manifest:
+def _name(blender: BlenderBuild) -> str:
+    return f"Blender {blender.version}{'' if blender.denoises else ' without denoising'}"
+
+
+def new_manifest(run: RunOptions, blender: BlenderBuild, count: int) -> Manifest:
     """The manifest of a run that has made nothing yet."""
-    return Manifest(run_to_json(run), blender_version, count)
+    return Manifest(run_to_json(run), blender, count)
 
 
 def _entry(value: dict[str, Any]) -> FileEntry:

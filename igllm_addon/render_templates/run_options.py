@@ -54,6 +54,15 @@ class RunOptions:
         return template_named(self.template)
 
 
+@dataclass(frozen=True)
+class BlenderBuild:
+    """The Blender of a run's workers, as far as pictures depend on it. version: such as "4.5.15". denoises: whether it cleans the
+    pictures as asked; some builds lack OpenImageDenoise."""
+
+    version: str
+    denoises: bool
+
+
 def run_to_json(run: RunOptions) -> dict[str, Any]:
     """The options as JSON values, flat but for the template's own options."""
     value = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("render", "options")}

@@ -23,7 +23,7 @@ from .labels import code_of, cycles_seed, label_bytes, label_of, scene_rng
 from .layouts import fragment_name
 from .passes import pass_parts
 from .png import without_metadata
-from .render import apply_options, render_png
+from .render import apply_options, has_denoiser, render_png
 from .render_options import RenderOptions
 from .run_options import RunOptions, run_from_json, sample_key
 from .shards import sample_fragment, write_atomically
@@ -43,7 +43,9 @@ class Studio:
         self._collection = bpy.data.collections.new(run.template)
         self._scene.collection.children.link(self._collection)
         self._blender.prepare_world(self._scene)
+        self.denoises = run.render.denoise and run.render.engine == "cycles"
         apply_options(self._scene, self._render_options(run.start))  # refuses an engine that this Blender lacks
+        self.denoises = self.denoises and has_denoiser(self._scene)
 
     def make(self, index: int) -> None:
         """Write the sample's fragment."""
@@ -68,7 +70,7 @@ class Studio:
     def _render_options(self, index: int) -> RenderOptions:
         asked = self._run.render
         seed = cycles_seed(self._run.seed, self._run.split, index)
-        return RenderOptions(asked.width_px, asked.height_px, asked.engine, asked.samples, asked.denoise, seed, self._threads)
+        return RenderOptions(asked.width_px, asked.height_px, asked.engine, asked.samples, self.denoises, seed, self._threads)
 
     def _picture(self, scene: Scene, render: RenderOptions, index: int) -> bytes:
         self._blender.clear(self._collection)
@@ -103,7 +105,7 @@ def main() -> int:
     job = json.loads(lines.get())
     try:
         studio = Studio(run_from_json(job["run"]), Path(job["work"]), job["threads"])
-        _say(messages, {"igllm": "ready", "blender_version": blender_version()})
+        _say(messages, {"igllm": "ready", "blender_version": blender_version(), "denoises": studio.denoises})
         while True:
             index = int(lines.get())
             studio.make(index)

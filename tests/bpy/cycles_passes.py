@@ -39,6 +39,8 @@ def render_passes(scene: bpy.types.Scene, path: Path) -> dict[str, NDArray[np.fl
     settings.file_format = "OPEN_EXR_MULTILAYER"
     settings.exr_codec = "NONE"
     settings.color_depth = "32"
+    if hasattr(settings, "use_exr_interleave"):  # since Blender 5.0, which otherwise makes every pass a part of its own
+        settings.use_exr_interleave = True
     scene.render.use_file_extension = False
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True, scene=scene.name)

@@ -77,7 +77,7 @@ def main() -> int:
     if mode == "refusing":
         say({"igllm": "refused", "message": "This Blender has no engine 'eevee'; choose another --engine."})
         return 2
-    say({"igllm": "ready", "blender_version": BLENDER_VERSION})
+    say({"igllm": "ready", "blender_version": BLENDER_VERSION, "denoises": True})
     for line in sys.stdin:
         index = int(line)
         misbehave(mode, value, index, work)

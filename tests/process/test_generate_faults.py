@@ -216,7 +216,7 @@ def test_another_blender_may_not_continue_a_run(tmp_path: Path, monkeypatch: pyt
     run(tmp_path, 5)
     monkeypatch.setenv("FAKE_BLENDER_VERSION", "9.9.10")
 
-    with pytest.raises(UsageError, match=r"made by Blender 9\.9\.9, and this is 9\.9\.10"):
+    with pytest.raises(UsageError, match=r"made by Blender 9\.9\.9, and this is Blender 9\.9\.10"):
         run(tmp_path, 9)
 
 

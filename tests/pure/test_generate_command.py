@@ -11,10 +11,10 @@ import pytest
 from igllm_addon.core.errors import UsageError
 from igllm_addon.render_templates.clevr.sample import ClevrOptions
 from igllm_addon.render_templates.generate import main
-from igllm_addon.render_templates.manifest import read_manifest_or_none
+from igllm_addon.render_templates.manifest import check_same_blender, new_manifest, read_manifest_or_none
 from igllm_addon.render_templates.progress import Progress, clock_text
 from igllm_addon.render_templates.render_options import RenderOptions
-from igllm_addon.render_templates.run_options import RunOptions, difference_or_none, run_from_json, run_to_json
+from igllm_addon.render_templates.run_options import BlenderBuild, RunOptions, difference_or_none, run_from_json, run_to_json
 
 RUN = RunOptions("clevr", "train", 1, 0, "webdataset", 100, ("depth",), RenderOptions(240, 180, samples=6), ClevrOptions())
 
@@ -165,3 +165,10 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "--count --seed --out --split --start --workers --engine --samples --no-denoise --width --height --layout --shard-size"
     )
     assert [option for option in [*options.split(), "--passes", "--condition", "--camera"] if option not in said] == []
+
+
+def test_a_blender_without_a_denoiser_may_not_continue_denoised_pictures() -> None:
+    manifest = new_manifest(RUN, BlenderBuild("4.3.2", denoises=True), 5)
+
+    with pytest.raises(UsageError, match=r"was made by Blender 4\.3\.2, and this is Blender 4\.3\.2 without denoising"):
+        check_same_blender(Path("data/train/manifest.json"), manifest, BlenderBuild("4.3.2", denoises=False))
