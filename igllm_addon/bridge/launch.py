@@ -12,10 +12,16 @@ from typing import Any
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 # Isolated mode leaves neither the working folder nor PYTHONPATH on sys.path, so nothing that lies about can shadow a module of
-# the runner's own Python; for the same reason the folder that holds the package is appended and not put in front.
-_START = (
-    "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+# the runner's own Python. The package is loaded from its folder and not found by its name, because that Python may have an
+# igllm_addon of another version installed; and sys.path stays as it is, so that nothing beside the package can be imported.
+_START = """
+import importlib.util, runpy, sys
+folder, name = sys.argv.pop(1), sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules[name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules[name])
+runpy.run_module(name + ".model_runner", run_name="__main__", alter_sys=True)
+"""
 
 
 def runner_command(arguments: Sequence[str] = (), python: str | Path | None = None) -> list[str]:
@@ -24,8 +30,8 @@ def runner_command(arguments: Sequence[str] = (), python: str | Path | None = No
     The runner's own output is UTF-8 whatever the locale, and a crash in native code leaves its stack in the log.
     """
     interpreter = str(python or sys.executable)
-    module = f"{_PACKAGE_FOLDER.name}.model_runner"
-    return [interpreter, "-I", "-X", "utf8", "-X", "faulthandler", "-c", _START, str(_PACKAGE_FOLDER.parent), module, *arguments]
+    package = [str(_PACKAGE_FOLDER), _PACKAGE_FOLDER.name]
+    return [interpreter, "-I", "-X", "utf8", "-X", "faulthandler", "-c", _START, *package, *arguments]
 
 
 def start_process(command: Sequence[str]) -> subprocess.Popen[bytes]:

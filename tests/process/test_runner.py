@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,6 +274,21 @@ def test_modules_that_lie_about_do_not_shadow_those_of_the_runner(tmp_path: Path
         answer = answer_of(client, predict())
 
     assert isinstance(answer, Prediction)
+
+
+def test_a_copy_of_the_package_runs_its_own_code_whatever_else_is_installed(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    shutil.copytree(root / "igllm_addon", tmp_path / "igllm_addon", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    marked = tmp_path / "igllm_addon" / "model_runner" / "fakes.py"
+    marked.write_text(marked.read_text().replace("Statement(\"add(color='red'", "Statement(\"add(color='purple'"))
+    program = "from igllm_addon.bridge.launch import runner_command; print(*runner_command(['--fake', 'success']), sep='\\0')"
+    printed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    with RunnerClient(printed.stdout.rstrip("\n").split("\0")) as client:
+        answer = answer_of(client, predict())
+
+    assert isinstance(answer, Prediction)
+    assert answer.code.startswith("add(color='purple'")
 
 
 def write_and_flush(stream: IO[bytes], lines: bytes) -> None:
