@@ -183,8 +183,10 @@ def _models(arguments: Sequence[str]) -> int:
     for name in shipped_models():
         folder = WEIGHTS_FOLDER / name
         print(f"{name}  {size_bytes(folder) / 1e6:.1f} MB  {folder}")
-        for what, figure in headline_figures(folder):
-            print(f"  {what}: {figure}")
+        heading, figures = headline_figures(folder)
+        print(f"  {heading or 'no figures: its card has none'}")
+        for what, figure in figures:
+            print(f"    {what}: {figure}")
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.errors import WeightsError
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
-CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "README.md"
+CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "MODEL_CARD.md"
 DEFAULT_MODEL = "clevr-small"
 
 
@@ -66,11 +66,13 @@ def weights_states() -> Iterator[tuple[str, str, bool]]:
             yield name, f"{size_bytes(folder) / 1e6:.1f} MB, sha256 {digest[:12]} as its config says", True
 
 
-def headline_figures(folder: Path) -> tuple[tuple[str, str], ...]:
-    """The first table of the model's card: its rows' first two cells, without the heading. Empty where there is no card."""
+def headline_figures(folder: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What the model's card says under "Figures": the first column of numbers of the first table there, as its heading and rows
+    of (what, figure). Empty where there is no card or no such table."""
     card = folder / CARD_NAME
-    if not card.is_file():
-        return ()
-    table = re.search(r"^\|.*\|\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)", card.read_text(encoding="utf-8"), re.MULTILINE)
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table[1].splitlines()] if table else []
-    return tuple((row[0], row[1]) for row in rows if len(row) > 1)
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    table = re.search(r"^## Figures$.*?^(\|.*\|)\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)", text, re.MULTILINE | re.DOTALL)
+    if table is None:
+        return "", ()
+    heading, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in (table[1], *table[2].splitlines()))
+    return heading[1], tuple((row[0], row[1]) for row in rows)

@@ -14,6 +14,25 @@ from igllm_addon.core.errors import WeightsError
 from igllm_addon.model_runner import shipped
 
 
+CARD = """# tiny
+
+| file | bytes |
+|---|---|
+| weights | 7 |
+
+## Figures
+
+On 200 pictures.
+
+| | program | tower |
+|---|---|---|
+| size | 99 % | 98 % |
+| L2 | 0.02 | 0.03 |
+
+More.
+"""
+
+
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of shipped models with one in it, whose weights are as its config says."""
@@ -22,9 +41,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tiny" / "model.safetensors").write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
     (tmp_path / "tiny" / "config.json").write_text(json.dumps({"weights_sha256": digest}))
-    (tmp_path / "tiny" / "README.md").write_text(
-        "# tiny\n\n| figure | value |\n|---|---|\n| size | 99 % |\n| L2 | 0.02 |\n\nMore.\n"
-    )
+    (tmp_path / "tiny" / "MODEL_CARD.md").write_text(CARD)
     return tmp_path
 
 
@@ -34,7 +51,16 @@ def test_models_lists_size_and_the_cards_headline_figures(weights: Path, capsys:
     lines = capsys.readouterr().out.splitlines()
     assert status == 0
     assert lines[0].startswith("tiny  0.0 MB  ")
-    assert lines[1:] == ["  size: 99 %", "  L2: 0.02"]
+    assert lines[1:] == ["  program", "    size: 99 %", "    L2: 0.02"]
+
+
+def test_a_model_without_a_card_is_listed_all_the_same(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (weights / "tiny" / "MODEL_CARD.md").unlink()
+
+    status = cli.main(["models"])
+
+    assert status == 0
+    assert capsys.readouterr().out.splitlines()[1] == "  no figures: its card has none"
 
 
 def test_models_without_any_is_a_failure_with_a_sentence(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
