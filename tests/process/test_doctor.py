@@ -13,7 +13,6 @@ from igllm_addon import cli, doctor
 from igllm_addon.core.errors import WeightsError
 from igllm_addon.model_runner import shipped
 
-
 CARD = """# tiny
 
 | file | bytes |
