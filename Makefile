@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO_OUT := demo_output
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench versions lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ check: $(INSTALLED)  ## lint, format and types
 
 bench: $(INSTALLED)  ## measure rendering against the classic procedure (half an hour)
 	$(BIN)/python benchmarks/generate.py
+
+versions: $(INSTALLED)  ## try `igllm generate` in every supported Blender (an environment each in build/versions, 5 GB)
+	$(BIN)/python tests/versions/run_versions.py
 
 lock: $(INSTALLED)  ## write the versions of the environment into requirements.lock
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed -E 's/\+cpu$$//' > requirements.lock

@@ -185,6 +185,16 @@ def test_a_shard_that_was_changed_is_left_alone(tmp_path: Path) -> None:
     assert shard.read_bytes() == b"mine now"
 
 
+@pytest.mark.parametrize("name", ["images/train.tar", "labels/train.json"])
+def test_a_cut_file_is_not_extended(tmp_path: Path, name: str) -> None:
+    run(tmp_path, 5, layout="igllm")
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(UsageError, match="is not as the run left it"):
+        run(tmp_path, 9, layout="igllm")
+
+
 def test_a_run_may_start_in_the_middle_of_a_shard(tmp_path: Path) -> None:
     run(tmp_path / "whole", 12)
 

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_a_label_names_its_sample_and_how_it_was_rendered() -> None:
         "cycles_seed": 123,
     }
     assert made["options"] == {"condition": "full", "camera": "jittered", "aspect": 0.75}
+
+
+def test_the_documentation_names_every_key() -> None:
+    made = label(sampled(4))
+    text = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+
+    keys = {*made, *made["render"], *made["options"]}.union(*made["objects"])
+
+    assert sorted(key for key in keys if f"`{key}`" not in text) == []
 
 
 def test_label_bytes_are_sorted_compact_and_read_back_exactly() -> None:
