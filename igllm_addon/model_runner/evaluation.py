@@ -26,6 +26,7 @@ from ..core.vocabulary import VOCABULARIES, Vocabulary
 from .data import read_samples, shards_in
 from .metrics import PictureScore, Report, report, score_picture
 from .pictures import picture_from_bytes
+from .reliability import Reliability
 from .shipped import DEFAULT_MODEL, model_directory
 
 if TYPE_CHECKING:
@@ -92,12 +93,13 @@ def read_labels(source: Path) -> dict[str, list[dict[str, Any]]]:
 
 def evaluate(labels: dict[str, list[dict[str, Any]]], answers: dict[str, Any], vocabulary: Vocabulary) -> Evaluation:
     """Programs against labels, matched by file name, in each frame that the labels have."""
-    by_name = {PurePosixPath(name).name: entry["outputs"] for name, entry in answers["answers"].items()}
-    parsed = {name: parse(by_name.get(name, ""), vocabulary) for name in labels}
+    by_name = {PurePosixPath(name).name: entry for name, entry in answers["answers"].items()}
+    parsed = {name: parse(by_name[name]["outputs"] if name in by_name else "", vocabulary) for name in labels}
+    confidences = {name: _confidences_or_none(name, by_name.get(name, {}), len(parsed[name].scene.objects)) for name in labels}
     frames = [frame for frame, (key, _) in FRAMES.items() if all(key in item for objects in labels.values() for item in objects)]
     scores: dict[str, list[PictureScore]] = {
         frame: [
-            score_picture([labelled_object(item, frame) for item in objects], parsed[name].scene.objects)
+            score_picture([labelled_object(item, frame) for item in objects], parsed[name].scene.objects, confidences[name])
             for name, objects in labels.items()
         ]
         for frame in frames
@@ -107,6 +109,20 @@ def evaluate(labels: dict[str, list[dict[str, Any]]], answers: dict[str, Any], v
         unanswered=sum(name not in by_name for name in labels),
         parse_failures=sum(result.error is not None for result in parsed.values()),
     )
+
+
+def _confidences_or_none(name: str, entry: dict[str, Any], statements: int) -> list[float] | None:
+    """The confidences of an answer's statements; None where it has none. A program that broke off has more than it needs."""
+    if (given := entry.get("confidences")) is None:
+        return None
+    if not isinstance(given, list) or not all(isinstance(value, int | float) and 0.0 <= value <= 1.0 for value in given):
+        raise UsageError(f"The confidences of {name} must be a list of numbers from 0 to 1; make the answers with `igllm infer`.")
+    if len(given) < statements:
+        raise UsageError(
+            f"{name} has {len(given)} confidences for {statements} statements, expected one for each;"
+            " make the answers with `igllm infer`, or leave the confidences out."
+        )
+    return [float(value) for value in given[:statements]]
 
 
 def labelled_object(item: dict[str, Any], frame: str) -> SceneObject:
@@ -131,8 +147,25 @@ def table(evaluation: Evaluation) -> str:
         lines.append(
             f"  exact scenes {100 * figures.exact_scenes:.1f} %  cube yaw median {figures.yaw_median_degrees:.2f} degrees"
         )
+        lines.append("  AP, nearer than (m): " + _percentages(figures.average_precision))
+        lines.append("  F1, words ignored, within (m): " + _percentages(figures.f1_words_ignored))
+        lines.append("  F1, words required, within (m): " + _percentages(figures.f1_words_required))
+        lines.append(_reliability_line(figures.reliability))
     lines.append(f"parse failures {evaluation.parse_failures}, pictures without an answer {evaluation.unanswered}")
     return "\n".join(lines)
+
+
+def _percentages(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {100 * value:.1f} %" for name, value in figures.items())
+
+
+def _reliability_line(figures: Reliability) -> str:
+    if not figures.statements:
+        return "  confidence: the answers have none; AP took the statements in their order"
+    return (
+        f"  confidence of {figures.statements} statements: mean {figures.mean_confidence:.3f}  right {figures.right_share:.3f}"
+        f"  calibration error {figures.calibration_error:.3f}  AUROC {figures.auroc:.3f}"
+    )
 
 
 def main_infer(argv: list[str] | None = None) -> int:

@@ -79,6 +79,71 @@ def test_broken_and_missing_answers_are_counted(tmp_path: Path) -> None:
     assert figures["frames"]["canonical"]["count_exact"] == pytest.approx(2.0 / 3.0)
 
 
+def test_confidences_rank_the_statements_in_both_frames(tmp_path: Path) -> None:
+    labels = _write(tmp_path / "labels.json", [{"image_filename": "a.png", "objects": [LABEL]}])
+    outputs = CODE.replace("loc=(1.0, 0.0", "loc=(1.0, 0.9") + CODE
+    answers = _write(tmp_path / "answers.json", {"answers": {"a.png": {"outputs": outputs, "confidences": [0.2, 0.8]}}})
+
+    main_evaluate(["--labels", str(labels), "--predictions", str(answers), "--json", str(tmp_path / "report.json")])
+
+    frames = json.loads((tmp_path / "report.json").read_text())["frames"]
+    # The second statement comes first: exact in the canonical frame, 1.0 off in the world frame, where the other is 0.1 off.
+    assert frames["canonical"]["average_precision"] == {
+        "inf": 1.0,
+        "1": 1.0,
+        "0.5": 1.0,
+        "0.25": 1.0,
+        "0.125": 1.0,
+        "0.0625": 1.0,
+    }
+    assert frames["world"]["average_precision"] == {"inf": 1.0, "1": 0.0, "0.5": 0.0, "0.25": 0.0, "0.125": 0.0, "0.0625": 0.0}
+    assert frames["canonical"]["f1_words_required"]["0.125"] == pytest.approx(2.0 / 3.0)
+    assert frames["world"]["f1_words_required"]["0.125"] == pytest.approx(2.0 / 3.0)
+    assert frames["canonical"]["reliability"]["auroc"] == 1.0
+    assert frames["world"]["reliability"]["auroc"] == 0.0
+
+
+def test_without_confidences_the_first_statement_ranks_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = _write(tmp_path / "labels.json", [{"image_filename": "a.png", "objects": [LABEL]}])
+    outputs = CODE.replace("loc=(1.0, 0.0", "loc=(1.0, 0.9") + CODE
+    answers = _write(tmp_path / "answers.json", {"answers": {"a.png": {"outputs": outputs}}})
+
+    main_evaluate(["--labels", str(labels), "--predictions", str(answers)])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "  AP, nearer than (m): inf 100.0 %  1 100.0 %  0.5 0.0 %  0.25 0.0 %  0.125 0.0 %  0.0625 0.0 %" in lines
+    assert "  F1, words required, within (m): 0.5 66.7 %  0.25 66.7 %  0.125 66.7 %  0.0625 66.7 %" in lines
+    assert "  confidence: the answers have none; AP took the statements in their order" in lines
+
+
+def test_a_program_that_broke_off_has_more_confidences_than_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = _write(tmp_path / "labels.json", [{"image_filename": "a.png", "objects": [LABEL]}])
+    answer = {"outputs": CODE + "add(color='re", "confidences": [0.75, 0.5]}
+    answers = _write(tmp_path / "answers.json", {"answers": {"a.png": answer}})
+
+    main_evaluate(["--labels", str(labels), "--predictions", str(answers)])
+
+    line = "  confidence of 1 statements: mean 0.750  right 1.000  calibration error 0.250  AUROC nan"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("confidences", "sentence"),
+    [
+        ([], r"a\.png has 0 confidences for 1 statements"),
+        ([1.5], r"confidences of a\.png must be a list of numbers from 0 to 1"),
+        (["high"], r"confidences of a\.png must be a list of numbers from 0 to 1"),
+        ({"0": 0.5}, r"confidences of a\.png must be a list of numbers from 0 to 1"),
+    ],
+)
+def test_confidences_that_are_none_are_refused(tmp_path: Path, confidences: object, sentence: str) -> None:
+    labels = _write(tmp_path / "labels.json", [{"image_filename": "a.png", "objects": [LABEL]}])
+    answers = _write(tmp_path / "answers.json", {"answers": {"a.png": {"outputs": CODE, "confidences": confidences}}})
+
+    with pytest.raises(UsageError, match=sentence):
+        main_evaluate(["--labels", str(labels), "--predictions", str(answers)])
+
+
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     labels = _write(tmp_path / "labels.json", [])
     answers = _write(tmp_path / "answers.json", {"replies": []})
