@@ -80,6 +80,9 @@ def _derender(arguments: Sequence[str]) -> int:
     parser.add_argument("image", metavar="IMAGE", type=Path, help="a picture file")
     parser.add_argument("--model", metavar="NAME|DIR", help="one of `igllm models`, or a checkpoint's folder")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: derendered/<the picture's name>)")
+    parser.add_argument(
+        "--patience", metavar="SECONDS", type=positive, default=300, help="of silence before a hung model is ended (default: 300)"
+    )
     _add_render_options(parser)
     options = parser.parse_args(arguments)
     source = _source(options.image)
@@ -98,6 +101,7 @@ def _derender(arguments: Sequence[str]) -> int:
         samples=options.samples,
         runner=runner_command(),
         report=_reporter(),
+        patience_s=float(options.patience),
     )
     print(f"{_counted(len(result.scene.objects), 'object')} of {options.image} in {folder}")
     return 0

@@ -6,6 +6,7 @@ The model works in a process of its own; what comes back is parsed, never execut
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from .source import Source
 RENDER_SIDE_LIMIT_PX = 640
 _RENDER_SIDE_LEAST_PX = 16  # what Blender renders at all
 _POLL_S = 0.2
+PATIENCE_S = 300.0  # a first start on a slow disk loads torch for a minute; no step of a prediction takes that long
 
 # What is going on, and which part of it is done (None where that is not known).
 Report = Callable[[str, float | None], None]
@@ -51,12 +53,14 @@ def derender(
     samples: int,
     runner: Sequence[str],
     report: Report,
+    patience_s: float = PATIENCE_S,
 ) -> Derendered:
     """Write code.py, scene.json, scene.blend, render.png and comparison.png into the folder, all of them or none.
 
     model: a shipped model's name or the absolute path of a checkpoint. runner: the command that starts the model runner.
+    patience_s: seconds of silence after which the runner is given up and ended.
     """
-    prediction = predict(source, model, template, runner, report)
+    prediction = predict(source, model, template, runner, report, patience_s)
     result = parse(prediction.code, template.vocabulary)
     if result.error is not None:
         raise RunnerError(f"The model wrote graphics code that cannot be read: {result.error}; choose another model.")
@@ -89,13 +93,18 @@ def render_document(document: SceneDocument, path: Path, template: Template, opt
         write_scene_document(unfinished / "scene.json", scene, template.name, source=path.name, render=_about(options))
 
 
-def predict(source: Source, model: str, template: Template, runner: Sequence[str], report: Report) -> Prediction:
-    """The model's program for the picture, by a runner that is started for it and ended after it."""
+def predict(
+    source: Source, model: str, template: Template, runner: Sequence[str], report: Report, patience_s: float = PATIENCE_S
+) -> Prediction:
+    """The model's program for the picture, by a runner that is started for it and ended after it. A runner that says nothing
+    for `patience_s` seconds is taken for hung: RunnerError."""
     report("starting the model runner", None)
     with RunnerClient(runner, client_name="igllm derender") as client:
         request_id = client.send(Predict(source.wire_bytes(), model, template.vocabulary))
-        while True:
+        heard_at = time.monotonic()
+        while time.monotonic() - heard_at < patience_s:
             for message in client.poll(_POLL_S):
+                heard_at = time.monotonic()
                 if isinstance(message, Progress):
                     report(message.stage, message.fraction)
                 elif isinstance(message, Statement):
@@ -104,6 +113,9 @@ def predict(source: Source, model: str, template: Template, runner: Sequence[str
                     raise _named(source.name, message)
                 elif isinstance(message, Prediction) and message.id == request_id:
                     return message
+    raise RunnerError(
+        f"The model runner said nothing for {patience_s:g} seconds and was ended; try again, with a larger --patience on a slow machine."
+    )
 
 
 def _named(name: str, failure: Failure) -> IgllmError:

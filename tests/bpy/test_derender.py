@@ -39,6 +39,25 @@ def derendered(path: Path, folder: Path, mode: str = "success") -> Derendered:
     )
 
 
+def test_a_model_that_hangs_is_ended_after_the_stated_patience_and_leaves_no_files(tmp_path: Path) -> None:
+    path = picture(tmp_path / "photo.png")
+    source = Source(path.name, path.read_bytes(), picture_from_bytes(path.read_bytes(), path.name))
+
+    with pytest.raises(RunnerError, match="said nothing for 2 seconds and was ended"):
+        derender(
+            source,
+            tmp_path / "out",
+            model="fake",
+            template=template_named("clevr"),
+            samples=2,
+            runner=runner_command(["--fake", "hang"]),
+            report=lambda stage, fraction: None,
+            patience_s=2.0,
+        )
+
+    assert not (tmp_path / "out").exists()
+
+
 def picture(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
     Image.new("RGB", size, (120, 110, 100)).save(path)
     return path
