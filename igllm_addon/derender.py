@@ -114,7 +114,8 @@ def predict(
                 elif isinstance(message, Prediction) and message.id == request_id:
                     return message
     raise RunnerError(
-        f"The model runner said nothing for {patience_s:g} seconds and was ended; try again, with a larger --patience on a slow machine."
+        f"The model runner said nothing for {patience_s:g} seconds and was ended; try again, "
+        "with a larger --patience on a slow machine."
     )
 
 
