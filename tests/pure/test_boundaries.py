@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "igllm_addon"
 STDLIB = set(sys.stdlib_module_names)
 BLENDER = {"bpy", "mathutils", "bpy_extras", "bmesh", "gpu"}
-BLENDER_FILES = {"build.py", "read.py", "materials.py", "render.py", "passes.py", "compat.py", "worker.py", "scene_files.py"}
+BLENDER_FILES = {"build.py", "read.py", "materials.py", "render.py", "worker.py", "scene_files.py"}
 MODEL_LIBRARIES = {
     "torch",
     "transformers",
