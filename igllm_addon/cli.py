@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb = _verb(given[0])
         command = f"igllm {given[0]}"
         return verb(given[1:])
-    except UsageError as error:
+    except (UsageError, WeightsError) as error:  # a checkpoint is named by the user, as a picture is
         print(f"{command}: {error}", file=sys.stderr)
         return 2
     except IgllmError as error:
@@ -252,10 +252,7 @@ def _model(name_or_folder: str | None) -> str:
     from .model_runner.shipped import DEFAULT_MODEL, model_directory, shipped_models
 
     wanted = name_or_folder or DEFAULT_MODEL
-    try:
-        directory = model_directory(wanted)
-    except WeightsError as error:
-        raise UsageError(str(error)) from error
+    directory = model_directory(wanted)
     return wanted if wanted in shipped_models() else str(directory.resolve())
 
 

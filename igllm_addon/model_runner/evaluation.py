@@ -178,9 +178,18 @@ def main_infer(argv: list[str] | None = None) -> int:
     from .predictor import Predictor
 
     directory = model_directory(options.model)
-    value = answer(Predictor.load(directory), directory, options.images)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    unfinished = options.out.with_name(f".{options.out.name}.unfinished")
+    try:  # before the work, not after it
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+    except OSError as error:
+        raise UsageError(f"{options.out} cannot be written ({error.strerror}); choose another --out.") from error
+    try:
+        value = answer(Predictor.load(directory), directory, options.images)
+        unfinished.write_text(json.dumps(value) + "\n", encoding="utf-8")
+        unfinished.replace(options.out)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return 0
 
 

@@ -159,3 +159,15 @@ def test_python_m_igllm_addon_is_the_same_command() -> None:
 
     assert result.returncode == 0
     assert result.stdout.startswith("usage: igllm VERB")
+
+
+@pytest.mark.parametrize("verb", [["derender", "{picture}"], ["infer", "--images", "{folder}", "--out", "{folder}/a.json"]])
+def test_a_model_that_does_not_exist_is_unusable_input(verb: list[str], tmp_path: Path) -> None:
+    path = picture(tmp_path / "picture.png")
+    arguments = [word.format(picture=path, folder=tmp_path) for word in verb]
+
+    ended = igllm(*arguments, "--model", "nope")
+
+    assert ended.returncode == 2
+    assert "There is no model 'nope'; name one of clevr-small" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]

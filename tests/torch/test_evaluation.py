@@ -172,3 +172,10 @@ def test_infer_answers_every_picture_of_a_tar(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no tar shards"):
         list(pictures_in(tmp_path))
+
+
+def test_answers_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(UsageError, match="cannot be written"):
+        main_infer(["--images", str(tmp_path), "--out", str(tmp_path / "file" / "answers.json")])
