@@ -81,14 +81,14 @@ def _derender(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", metavar="NAME|DIR", help="one of `igllm models`, or a checkpoint's folder")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: derendered/<the picture's name>)")
     parser.add_argument(
-        "--patience", metavar="SECONDS", type=positive, default=300, help="of silence before a hung model is ended (default: 300)"
+        "--patience", metavar="SECONDS", type=positive, help="of silence before a hung model is ended (default: five minutes)"
     )
     _add_render_options(parser)
     options = parser.parse_args(arguments)
     source = _source(options.image)
     model = _model(options.model)
     from .bridge.launch import runner_command
-    from .derender import derender
+    from .derender import PATIENCE_S, derender
     from .render_templates.template import template_named
 
     folder = options.out or Path("derendered") / options.image.stem
@@ -101,7 +101,7 @@ def _derender(arguments: Sequence[str]) -> int:
         samples=options.samples,
         runner=runner_command(),
         report=_reporter(),
-        patience_s=float(options.patience),
+        patience_s=float(options.patience or PATIENCE_S),
     )
     print(f"{_counted(len(result.scene.objects), 'object')} of {options.image} in {folder}")
     return 0

@@ -94,7 +94,7 @@ def render_document(document: SceneDocument, path: Path, template: Template, opt
 
 
 def predict(
-    source: Source, model: str, template: Template, runner: Sequence[str], report: Report, patience_s: float = PATIENCE_S
+    source: Source, model: str, template: Template, runner: Sequence[str], report: Report, patience_s: float
 ) -> Prediction:
     """The model's program for the picture, by a runner that is started for it and ended after it. A runner that says nothing
     for `patience_s` seconds is taken for hung: RunnerError."""
