@@ -41,6 +41,7 @@ the same double, and zero has no sign.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import ParseError, SceneError
@@ -50,7 +51,7 @@ from .rotations import matrix_from_quaternion_wxyz, matrix_from_rotation_6d
 from .scene import Camera, Scene, SceneObject, Vector3
 from .vocabulary import WORD_FIELDS, Vocabulary
 
-__all__ = ["ParseResult", "parse", "serialize"]
+__all__ = ["ParseResult", "camera_statement", "number_text", "object_arguments", "parse", "serialize"]
 
 # No scene needs more: a yaw or an Euler angle is at most a few turns, a row of a matrix has components of at most 1.
 _ROTATION_LIMIT = 1000.0
@@ -96,8 +97,8 @@ def serialize(scene: Scene, vocabulary: Vocabulary) -> str:
     The one authority on what graphics code can say is the parser: the text is read back, and what does not return
     as it went in is refused.
     """
-    lines = [] if scene.camera is None else [_camera_line(scene.camera)]
-    lines += [_object_line(item, vocabulary) for item in scene.objects]
+    lines = [] if scene.camera is None else [camera_statement(scene.camera)]
+    lines += [f"add({', '.join(object_arguments(item, vocabulary))})" for item in scene.objects]
     text = "".join(line + "\n" for line in lines)
     result = parse(text, vocabulary)
     if (error := result.error) is not None:
@@ -114,32 +115,35 @@ def serialize(scene: Scene, vocabulary: Vocabulary) -> str:
     return text
 
 
-def _object_line(item: SceneObject, vocabulary: Vocabulary) -> str:
+def number_text(value: float) -> str:
+    """The shortest text that reads back as the same double."""
+    # float() first, because the text of a numpy number names its type; 0.0 added to a negative zero makes it positive.
+    return repr(float(value) + 0.0)
+
+
+def object_arguments(item: SceneObject, vocabulary: Vocabulary, number: Callable[[float], str] = number_text) -> list[str]:
+    """The arguments keyword=value of an object's statement, in canonical order; `number` writes one number."""
     arguments = [f"{name}='{word}'" for name in WORD_FIELDS if (word := getattr(item, name)) is not None]
     if item.location is not None:
         if vocabulary.location_length == 2:
-            arguments += [f"{name}={_number_text(value)}" for name, value in zip("xy", item.location, strict=False)]
+            arguments += [f"{name}={number(value)}" for name, value in zip("xy", item.location, strict=False)]
         else:
-            arguments.append(f"loc={_numbers_text(item.location)}")
+            arguments.append(f"loc={_numbers_text(item.location, number)}")
     if item.rotation is not None:
-        arguments.append(f"rotation={_numbers_text(item.rotation)}")
-    return f"add({', '.join(arguments)})"
+        arguments.append(f"rotation={_numbers_text(item.rotation, number)}")
+    return arguments
 
 
-def _camera_line(camera: Camera) -> str:
+def camera_statement(camera: Camera, number: Callable[[float], str] = number_text) -> str:
+    """The camera's statement, without its newline; `number` writes one number."""
     return (
-        f"camera(loc={_numbers_text(camera.location)}, rotation={_numbers_text(camera.quaternion_wxyz)},"
-        f" lens={_number_text(camera.focal_length_mm)}, sensor={_number_text(camera.sensor_width_mm)})"
+        f"camera(loc={_numbers_text(camera.location, number)}, rotation={_numbers_text(camera.quaternion_wxyz, number)},"
+        f" lens={number(camera.focal_length_mm)}, sensor={number(camera.sensor_width_mm)})"
     )
 
 
-def _numbers_text(values: tuple[float, ...]) -> str:
-    return _number_text(values[0]) if len(values) == 1 else f"({', '.join(map(_number_text, values))})"
-
-
-def _number_text(value: float) -> str:
-    # float() first, because the text of a numpy number names its type; 0.0 added to a negative zero makes it positive.
-    return repr(float(value) + 0.0)
+def _numbers_text(values: tuple[float, ...], number: Callable[[float], str]) -> str:
+    return number(values[0]) if len(values) == 1 else f"({', '.join(map(number, values))})"
 
 
 def _read_program(reader: TokenReader, vocabulary: Vocabulary, objects: list[SceneObject], cameras: list[Camera]) -> None:
