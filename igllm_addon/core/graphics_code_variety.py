@@ -7,7 +7,6 @@ IG-LLM (arXiv 2404.15228) trains on such texts. Whatever is drawn, `parse` reads
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,8 +27,8 @@ def varied_code(
     """A program of the scene, one statement a line like canonical text, the camera first and the objects in their order.
 
     shuffle_attributes: every object's keywords in an order of their own. synonyms: every word is drawn from itself and its
-    synonyms, each as likely. number: writes one number; a format with few decimals gives the scene with rounded numbers. Nothing is
-    checked here, because a training calls this in every step: the scene must be one that `serialize` accepts.
+    synonyms, each as likely. number: writes one number; a format with few decimals gives the scene with rounded numbers.
+    Nothing is checked here, because a training calls this in every step: the scene must be one that `serialize` accepts.
     """
     lines = [] if scene.camera is None else [camera_statement(scene.camera, number)]
     for item in scene.objects:
@@ -48,9 +47,9 @@ def words_alike(vocabulary: Vocabulary, field_name: str, word: str) -> tuple[str
 
 
 def _with_synonyms(item: SceneObject, vocabulary: Vocabulary, rng: np.random.Generator) -> SceneObject:
-    words = {}
+    words: dict[str, str | None] = dict.fromkeys(WORD_FIELDS)
     for name in WORD_FIELDS:
         if (word := getattr(item, name)) is not None:
             alike = words_alike(vocabulary, name, word)
             words[name] = alike[int(rng.integers(len(alike)))]
-    return replace(item, **words)
+    return SceneObject(location=item.location, rotation=item.rotation, **words)
