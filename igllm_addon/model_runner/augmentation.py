@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variety for training pictures: exposure, contrast, colour temperature, noise, blur, JPEG and a 3:2 band of a 4:3 picture.
+"""Variety for training pictures: exposure, contrast, temperature, sharpness, noise, JPEG, and a 3:2 band of a 4:3 picture.
 
 Nothing here moves an object or turns one colour word into another. Letters: B pictures, H height, W width.
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 from .data import SceneTensors
 
 _BAND_ASPECT = 2.0 / 3.0  # CLEVR's released pictures are 480x320
+_LARGEST_NOISE = 0.035  # standard deviation of a pixel, of 1
 _LEAST_SEEN = 0.25  # share of an object's rectangle that must be inside of a band for the object to stay
 
 
@@ -23,9 +24,7 @@ def augmented(batch: SceneTensors, rng: np.random.Generator) -> tuple[Tensor, Sc
     """Pictures as float (B, 3, H, W) in [0, 1] with variety, and the labels that fit them."""
     if rng.random() < 0.35:
         batch = band(batch)
-    images = _some_jpeg(batch.images, rng)
-    pictures = images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
-    return _photometric(pictures, rng), batch
+    return _photometric(_some_jpeg(batch.images, rng), rng), batch
 
 
 def band(batch: SceneTensors) -> SceneTensors:
@@ -54,28 +53,46 @@ def _some_jpeg(images: Tensor, rng: np.random.Generator) -> Tensor:
     return images
 
 
-def _photometric(pictures: Tensor, rng: np.random.Generator) -> Tensor:
-    """(B, 3, H, W) in [0, 1] under another exposure, contrast, temperature, blur and noise."""
+def _photometric(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Bytes (B, H, W, 3) as (B, 3, H, W) in [0, 1] under another exposure, contrast, temperature, sharpness and noise."""
+    pictures = _under_tables(images, _tables(images, rng))
     count = len(pictures)
+    sharpness = rng.uniform(-1.0, 1.0, count).astype(np.float32) * (rng.random(count) < 0.4)
+    changed = torch.from_numpy(np.flatnonzero(sharpness))
+    if len(changed):
+        share = torch.from_numpy(sharpness)[changed].reshape(-1, 1, 1, 1)
+        sharp = pictures[changed]
+        pictures[changed] = sharp + share * (sharp - _smoothed(sharp))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    for index in np.flatnonzero(rng.random(count) < 0.6):
+        sigma = float(rng.uniform(0.0, _LARGEST_NOISE))
+        pictures[index] += sigma * torch.randn(pictures[index].shape, generator=generator)
+    return pictures.clamp_(0.0, 1.0)
+
+
+def _tables(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """(B, 3, 256): what each byte of each channel becomes. Every change that looks at one number at a time is in it."""
+    count = len(images)
 
     def each(low: float, high: float) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, (count, 1, 1, 1)).astype(np.float32))
+        return torch.from_numpy(rng.uniform(low, high, (count, 1, 1)).astype(np.float32))
 
-    gain = torch.exp(each(-0.25, 0.25))
-    warmth = each(-0.06, 0.06)
-    gains = torch.cat([gain * (1.0 + warmth), gain, gain * (1.0 - warmth)], dim=1)
-    pictures = pictures * gains
-    middle = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    pictures = (middle + (pictures - middle) * torch.exp(each(-0.2, 0.2)) + each(-0.04, 0.04)).clamp(0.0, 1.0)
-    pictures = pictures ** torch.exp(each(-0.2, 0.2))
-    blurred = torch.from_numpy(np.flatnonzero(rng.random(count) < 0.25))
-    if len(blurred):
-        share = each(0.2, 1.0)[: len(blurred)]
-        soft = _smoothed(pictures[blurred])
-        pictures[blurred] = pictures[blurred] * (1.0 - share) + soft * share
-    noise = torch.from_numpy(rng.standard_normal(pictures.shape, dtype=np.float32))
-    sigma = each(0.0, 0.025) * (each(0.0, 1.0) < 0.6)
-    return (pictures + noise * sigma).clamp(0.0, 1.0)
+    gain, warmth = torch.exp(each(-0.25, 0.25)), each(-0.06, 0.06)
+    gains = torch.cat([gain * (1.0 + warmth), gain, gain * (1.0 - warmth)], dim=1)  # (B, 3, 1)
+    mean = images[:, ::4, ::4].to(torch.float32).mean(dim=(1, 2)) / 255.0  # (B, 3)
+    middle = (mean[..., None] * gains).mean(dim=1, keepdim=True)
+    levels = torch.arange(256, dtype=torch.float32) / 255.0 * gains
+    levels = (middle + (levels - middle) * torch.exp(each(-0.2, 0.2)) + each(-0.04, 0.04)).clamp(0.0, 1.0)
+    table: Tensor = levels ** torch.exp(each(-0.2, 0.2))
+    return table
+
+
+def _under_tables(images: Tensor, tables: Tensor) -> Tensor:
+    """Bytes (B, H, W, 3) looked up in (B, 3, 256): (B, 3, H, W), its memory in the order of the bytes."""
+    b, height, width, _ = images.shape
+    first = torch.arange(0, b * 3 * 256, 256).reshape(b, 1, 1, 3)
+    looked_up = torch.take(tables, images.long() + first)
+    return looked_up.reshape(b, height, width, 3).permute(0, 3, 1, 2)
 
 
 def _smoothed(pictures: Tensor) -> Tensor:

@@ -14,6 +14,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+# Before transformers, which imports torchvision.
+from . import torchvision_operators as torchvision_operators
+
+# isort: split
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from .config import DecoderConfig, ModelConfig
@@ -95,7 +100,7 @@ class Igllm(nn.Module):
         score, row, column = strongest_peaks(maps.heat, self.config.decoder.visual_tokens)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
-        seen = self.tower.describe(maps, picture, row.flatten(), column.flatten())
+        seen = self.tower.describe(maps, picture, row.flatten(), column.flatten(), score.flatten() ** 2)
         words = torch.cat([torch.softmax(seen.words[name], dim=1) for name in self.tower.fields], dim=1)
         logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
         location = torch.cat([seen.xy, seen.height[:, None]], dim=1)
@@ -105,9 +110,9 @@ class Igllm(nn.Module):
         place_px = middle + seen.place * pictures.new_tensor((focal, -focal))
         return Glimpse(
             tokens=torch.cat([seen.features, numbers], dim=1).reshape(b, k, -1),
-            scene=torch.cat([maps.context, self.normalized_camera(maps.camera)], dim=1),
+            scene=torch.cat([maps.context, self.normalized_camera(seen.camera)], dim=1),
             score=score,
-            camera=maps.camera,
+            camera=seen.camera,
             location=location.reshape(b, k, 3),
             yaw=seen.yaw.reshape(b, k, 2),
             place_px=place_px.reshape(b, k, 2),

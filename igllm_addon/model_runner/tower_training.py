@@ -20,7 +20,7 @@ from .data import SceneTensors
 from .vision import STRIDE, VisionTower
 
 _SPREAD_PER_HALF_EXTENT_M = 2.5  # cells of standard deviation of a centre's Gaussian, per metre of the object's half extent
-_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5}  # words: 1 each
+_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5, "votes": 0.25}  # words: 1 each
 _CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre, and its description has to be right there too
 
 
@@ -35,7 +35,7 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     cell = torch.floor(uv / STRIDE + jitter).long()
     column = cell[:, 0].clamp(0, maps.heat.shape[2] - 1)
     row = cell[:, 1].clamp(0, maps.heat.shape[1] - 1)
-    seen = tower.describe(maps, picture, row, column)
+    seen = tower.describe(maps, picture, row, column, torch.ones(len(picture)))
     focal = tower.config.input_width_px * tower.geometry.focal_length_mm / tower.geometry.sensor_width_mm
     height_px, width_px = pictures.shape[2:]
     place = torch.stack([uv[:, 0] - width_px / 2, height_px / 2 - uv[:, 1]], dim=1) / focal
@@ -46,7 +46,10 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     parts["xy"] = F.smooth_l1_loss(seen.xy, batch.location[picture, column_of_object, :2], beta=0.1)
     # One unit is 0.1 metres of distance and 0.01 radians of elevation, about what can be seen.
     scale = torch.tensor([10.0, 100.0])
-    parts["camera"] = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
+    parts["camera"] = F.smooth_l1_loss(seen.camera * scale, batch.camera * scale)
+    if tower.config.camera_votes:
+        alone = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
+        parts["votes"] = alone + F.smooth_l1_loss(seen.votes * scale, batch.camera[picture] * scale)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
 

@@ -20,13 +20,15 @@ from .geometry import focal_length_px, ground_xy
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
 _CAMERA_SPREAD = (0.3, 0.03)  # metres of distance and radians of elevation that one unit of the camera head stands for
+_CERTAINTY_LIMIT = 5.0  # of the logarithm of a vote's weight
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
 
 
 @dataclass(frozen=True, slots=True)
 class TowerMaps:
     """heat (B, h, w): logits of an object's centre. fine (B, C4, h, w) and coarse (B, C8, h/2, w/2): features.
-    context (B, C16): the whole picture. camera (B, 2): distance in metres and elevation in radians. height_px: unpadded H."""
+    context (B, C16): the whole picture. camera (B, 2): distance in metres and elevation in radians as the whole picture, without
+    its objects, tells them. height_px: unpadded H."""
 
     heat: Tensor
     fine: Tensor
@@ -40,7 +42,8 @@ class TowerMaps:
 class Description:
     """What the tower sees at N places. features (N, C); words: field -> logits (N, words); yaw (N, 2): sine and cosine
     of the yaw times the symmetry order; place (N, 2): the object's centre in units of the focal length; xy (N, 2): its
-    position on the ground, canonical frame; height (N,): expected z."""
+    position on the ground, canonical frame; height (N,): expected z. camera (B, 2): distance in metres and elevation in
+    radians, agreed upon by the picture and its places; votes (N, 2): what each place alone takes the camera for."""
 
     features: Tensor
     words: dict[str, Tensor]
@@ -48,6 +51,8 @@ class Description:
     place: Tensor
     xy: Tensor
     height: Tensor
+    camera: Tensor
+    votes: Tensor
 
 
 class _ConvNorm(nn.Sequential):
@@ -83,6 +88,9 @@ class VisionTower(nn.Module):
         self.heat = nn.Conv2d(vision.fine_channels, 1, 1)
         nn.init.constant_(self.heat.bias, _COARSE_START)  # type: ignore[arg-type]
         self.camera = _camera_head(c16)
+        if vision.camera_votes:
+            self.camera_certainty = nn.Parameter(torch.zeros(2))
+            self.votes = _head(vision.feature_width + 2, 4)
         self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
         inputs = vision.feature_width + 2 + 2
         self.words = nn.ModuleDict({name: _head(inputs, len(vocabulary.words[name])) for name in self.fields})
@@ -100,26 +108,49 @@ class VisionTower(nn.Module):
         fine = F.relu(self.from4(stem) + F.interpolate(self.from8(coarse), size=stem.shape[2:], mode="nearest"))
         fine = self.merge4(fine)
         context = at16.mean(dim=(2, 3))
-        spread = context.new_tensor(_CAMERA_SPREAD)
-        middle = context.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians))
+        middle, spread = self._camera_scale(context)
         camera = middle + spread * self.camera(at16)
         return TowerMaps(self.heat(fine)[:, 0], fine, coarse, context, camera, height_px)
 
-    def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor) -> Description:
-        """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers."""
+    def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor, trust: Tensor) -> Description:
+        """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers. trust (N,) in [0, 1]: how
+        surely an object is there, and so how much the place has to say about the camera."""
         features = torch.cat([maps.fine[picture, :, row, column], maps.coarse[picture, :, row // 2, column // 2]], dim=1)
         focal = focal_length_px(self.geometry, self.config.input_width_px)
         cell_u, cell_v = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
         cell = torch.stack([cell_u - self.config.input_width_px / 2, maps.height_px / 2 - cell_v], dim=1) / focal  # (N, 2)
-        camera = maps.camera[picture]
-        middle = camera.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians))
-        inputs = torch.cat([features, cell, (camera - middle) / camera.new_tensor(_CAMERA_SPREAD)], dim=1)
+        camera, votes = self._agreed_camera(maps, torch.cat([features, cell], dim=1), picture, trust)
+        inputs = torch.cat([features, cell, self._camera_units(camera)[picture]], dim=1)
         words = {name: self.words[name](inputs) for name in self.fields}
         height = torch.softmax(words["size"], dim=1) @ self.half_extents
         place = cell + self.offset(inputs) * (STRIDE / focal)
-        xy = ground_xy(self.geometry, place, height, camera[:, 0], camera[:, 1])
+        xy = ground_xy(self.geometry, place, height, camera[picture, 0], camera[picture, 1])
         xy = xy + 0.1 * self.residual(torch.cat([inputs, maps.context[picture]], dim=1))
-        return Description(features, words, self.yaw(inputs), place, xy, height)
+        return Description(features, words, self.yaw(inputs), place, xy, height, camera, votes)
+
+    def _agreed_camera(self, maps: TowerMaps, local: Tensor, picture: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+        """The camera of each picture (B, 2) and each place's vote (N, 2).
+
+        An object of known size looks larger from a nearer camera, so every object tells the camera's distance a little, and
+        together they tell it well. Each vote comes with a weight of its own, and the whole picture has one vote, too.
+        """
+        if not self.config.camera_votes:
+            return maps.camera, maps.camera[picture]
+        told = self.votes(local)  # (N, 4): two numbers and the logarithms of their weights
+        weight = trust[:, None] * torch.exp(told[:, 2:].clamp(-_CERTAINTY_LIMIT, _CERTAINTY_LIMIT))
+        own = torch.exp(self.camera_certainty).expand_as(maps.camera)
+        total = own.index_add(0, picture, weight)
+        agreed = (own * self._camera_units(maps.camera)).index_add(0, picture, weight * told[:, :2]) / total
+        middle, spread = self._camera_scale(agreed)
+        return middle + spread * agreed, middle + spread * told[:, :2]
+
+    def _camera_scale(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        return like.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians)), like.new_tensor(_CAMERA_SPREAD)
+
+    def _camera_units(self, camera: Tensor) -> Tensor:
+        """Distance and elevation (..., 2), less their middle, in units of about their spread."""
+        middle, spread = self._camera_scale(camera)
+        return (camera - middle) / spread
 
     def _cells(self, images: Tensor) -> Tensor:
         """Pictures with their coordinates as two more channels, padded, in cells of the stride: (B, 3·16 + 2, h, w)."""

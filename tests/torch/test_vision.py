@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from tiny_models import GEOMETRY, noise_pictures, noise_scenes, tiny_model
+from tiny_models import GEOMETRY, TINY, noise_pictures, noise_scenes, tiny_model
 
 from igllm_addon.core.frames import azimuth_radians, project, unproject_to_height
 from igllm_addon.model_runner.geometry import camera_at, ground_xy
 from igllm_addon.model_runner.tower_training import tower_step_loss
-from igllm_addon.model_runner.vision import strongest_peaks
+from igllm_addon.model_runner.vision import VisionTower, strongest_peaks
 
 
 @pytest.mark.parametrize("height_px", [32, 43, 48, 70])
@@ -32,7 +34,7 @@ def test_descriptions_have_a_row_for_each_place() -> None:
     tower = tiny_model(0).tower
     maps = tower(noise_pictures(1, 2))
 
-    seen = tower.describe(maps, torch.tensor([0, 1, 1]), torch.tensor([0, 3, 11]), torch.tensor([0, 15, 7]))
+    seen = tower.describe(maps, torch.tensor([0, 1, 1]), torch.tensor([0, 3, 11]), torch.tensor([0, 15, 7]), torch.ones(3))
 
     assert seen.features.shape == (3, 16)
     assert {name: tuple(logits.shape) for name, logits in seen.words.items()} == {
@@ -43,6 +45,22 @@ def test_descriptions_have_a_row_for_each_place() -> None:
     }
     assert seen.xy.shape == seen.place.shape == seen.yaw.shape == (3, 2)
     assert bool(((seen.height >= 0.35) & (seen.height <= 0.7)).all())
+
+
+def test_a_place_that_is_not_trusted_has_no_say_in_the_camera() -> None:
+    torch.manual_seed(0)
+    tower = VisionTower(replace(TINY.vision, camera_votes=True), GEOMETRY, TINY.vocabulary).eval()
+    maps = tower(noise_pictures(1, 2))
+    places = torch.tensor([0, 0, 1]), torch.tensor([2, 3, 11]), torch.tensor([4, 15, 7])
+
+    nobody = tower.describe(maps, *places, torch.zeros(3))
+    second = tower.describe(maps, *places, torch.tensor([0.0, 1e6, 0.0]))
+    all_of_them = tower.describe(maps, *places, torch.ones(3))
+
+    assert torch.allclose(nobody.camera, maps.camera)
+    assert torch.allclose(second.camera[0], second.votes[1], atol=1e-4)
+    assert torch.allclose(second.camera[1], maps.camera[1])
+    assert bool((all_of_them.camera != maps.camera).all())
 
 
 def test_ground_positions_agree_with_the_pure_layer() -> None:
@@ -88,12 +106,15 @@ def test_peaks_are_local_maxima_from_left_to_right() -> None:
     assert score[0].tolist() == pytest.approx([0.7311, 0.9526], abs=1e-4)
 
 
-def test_the_towers_loss_reaches_every_parameter() -> None:
-    tower = tiny_model(0, 0.5).tower.requires_grad_(True).train()
+@pytest.mark.parametrize("camera_votes", [False, True])
+def test_the_towers_loss_reaches_every_parameter(camera_votes: bool) -> None:
+    torch.manual_seed(0)
+    tower = VisionTower(replace(TINY.vision, camera_votes=camera_votes), GEOMETRY, TINY.vocabulary)
 
     parts = tower_step_loss(tower, noise_scenes(2, 4), np.random.default_rng(0))
     parts["loss"].backward()
 
-    assert set(parts) == {"heat", "offset", "color", "size", "material", "shape", "yaw", "xy", "camera", "loss"}
+    expected = {"heat", "offset", "color", "size", "material", "shape", "yaw", "xy", "camera", "loss"}
+    assert set(parts) == expected | ({"votes"} if camera_votes else set())
     assert [name for name, parameter in tower.named_parameters() if parameter.grad is None] == []
     assert all(bool(torch.isfinite(value)) for value in parts.values())
