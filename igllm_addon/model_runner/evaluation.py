@@ -30,6 +30,8 @@ from .reliability import Reliability
 from .shipped import DEFAULT_MODEL, model_directory
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from .predictor import Predictor
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -46,12 +48,12 @@ class Evaluation:
     parse_failures: int
 
 
-def pictures_in(source: Path) -> Iterator[tuple[str, bytes]]:
-    """(file name, bytes) of each picture in a folder, in the tars of a folder, or in one tar."""
+def pictures_in(source: Path, names_alone: bool = False) -> Iterator[tuple[str, bytes]]:
+    """(file name, bytes) of each picture in a folder, in the tars of a folder, or in one tar. names_alone: nothing is read."""
     if source.is_dir():
         files = sorted(path for path in source.iterdir() if path.suffix.lower() in _PICTURE_SUFFIXES)
         if files:
-            yield from ((path.name, path.read_bytes()) for path in files)
+            yield from ((path.name, b"" if names_alone else path.read_bytes()) for path in files)
             return
     for shard in shards_in(source) if source.is_dir() else [source]:
         try:
@@ -59,20 +61,26 @@ def pictures_in(source: Path) -> Iterator[tuple[str, bytes]]:
                 for member in archive:
                     extracted = archive.extractfile(member)
                     if extracted is not None and member.name.lower().endswith(_PICTURE_SUFFIXES):
-                        yield PurePosixPath(member.name).name, extracted.read()
+                        yield PurePosixPath(member.name).name, b"" if names_alone else extracted.read()
         except (OSError, tarfile.TarError) as caught:
             raise UsageError(f"{shard} is neither a folder of pictures nor a tar ({caught}).") from caught
 
 
 def answer(predictor: Predictor, model: Path, source: Path) -> dict[str, Any]:
     """The answers file for every picture in `source`, as plain data."""
-    from .predictor import Prediction
+    total = sum(1 for _ in pictures_in(source, names_alone=True))
+    names: list[str] = []
 
-    answers: dict[str, Any] = {}
-    for name, data in tqdm(list(pictures_in(source)), desc="infer", unit="picture", file=sys.stderr, mininterval=2.0):
-        *_, last = predictor.predict(picture_from_bytes(data, name))
-        assert isinstance(last, Prediction)
-        answers[name] = {"outputs": last.code, "confidences": list(last.confidences)}
+    def pictures() -> Iterator[Image.Image]:
+        for name, data in pictures_in(source):
+            names.append(name)
+            yield picture_from_bytes(data, name)
+
+    predictions = tqdm(
+        predictor.predict_many(pictures()), total=total, desc="infer", unit="picture", file=sys.stderr, mininterval=2.0
+    )
+    programs = [{"outputs": prediction.code, "confidences": list(prediction.confidences)} for prediction in predictions]
+    answers = dict(zip(names, programs, strict=True))
     if not answers:
         raise UsageError(f"{source} holds no pictures; give a folder or a tar with PNG or JPEG files.")
     return {"model_path": str(model), "model_base": None, "model_name": predictor.name, "answers": answers}

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,18 @@ class Predictor:
                 confidences.append(statement.confidence)
             yield Statement(statement.text, statement.confidence)
         yield Prediction("".join(texts), tuple(confidences))
+
+    def predict_many(self, images: Iterable[Image.Image], batch: int = 16) -> Iterator[Prediction]:
+        """The predictions for many pictures, in their order. At most `batch` pictures are held, and looked at together."""
+        pictures = (_picture_tensor(image, self._model.config.vision.input_width_px) for image in images)
+        for _, alike in groupby(pictures, key=lambda picture: picture.shape):
+            while together := list(islice(alike, batch)):
+                yield from self._predict_together(torch.cat(together))
+
+    def _predict_together(self, pictures: torch.Tensor) -> Iterator[Prediction]:
+        for statements in ProgramWriter(self._model, self._model.look(pictures)).programs():
+            confidences = tuple(statement.confidence for statement in statements if statement.item is not None)
+            yield Prediction("".join(statement.text for statement in statements), confidences)
 
 
 def _picture_tensor(image: Image.Image, width_px: int) -> torch.Tensor:

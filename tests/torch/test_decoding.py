@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from tiny_models import TINY, noise_pictures, noise_scenes, tiny_model
@@ -10,29 +12,87 @@ from tiny_models import TINY, noise_pictures, noise_scenes, tiny_model
 from igllm_addon.core.errors import WeightsError
 from igllm_addon.core.graphics_code import parse, serialize
 from igllm_addon.core.vocabulary import CLEVR
-from igllm_addon.model_runner import decoder_training
+from igllm_addon.model_runner import decoder_training, decoding
 from igllm_addon.model_runner.data import SceneTensors
-from igllm_addon.model_runner.decoding import ProgramWriter
+from igllm_addon.model_runner.decoding import ProgramWriter, WrittenStatement
 from igllm_addon.model_runner.model import Glimpse, Igllm
 from igllm_addon.model_runner.program_tokens import ADD, END
 from igllm_addon.model_runner.programs import NOTHING, programs_of
 
 
-def _program(model: Igllm, glimpse: Glimpse) -> str:
-    return "".join(statement.text for statement in ProgramWriter(model, glimpse).statements())
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_programs_of_random_weights_are_valid_and_canonical(seed: int) -> None:
     model = tiny_model(seed, spread=1.0 + seed / 2.0)
-    glimpse = model.look(noise_pictures(seed, 10))
 
-    programs = [_program(model, glimpse.take(torch.tensor([row]))) for row in range(10)]
+    written = ProgramWriter(model, model.look(noise_pictures(seed, 50))).programs()
 
+    programs = ["".join(statement.text for statement in statements) for statements in written]
     results = [parse(program, CLEVR) for program in programs]
-    assert [result.error for result in results] == [None] * 10
+    assert [result.error for result in results] == [None] * 50
     assert [serialize(result.scene, CLEVR) for result in results] == programs
     assert all(result.scene.camera is not None for result in results)
+
+
+@pytest.mark.parametrize("seed", [2, 3, 11])
+def test_programs_written_together_are_those_written_alone_in_any_order(seed: int) -> None:
+    model = tiny_model(seed, spread=2.0)
+    glimpse = model.look(noise_pictures(seed, 8))
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(seed))
+
+    together = ProgramWriter(model, glimpse.take(order)).programs()
+
+    alone = [list(ProgramWriter(model, glimpse.take(order[[place]])).statements()) for place in range(8)]
+    assert [[_words(one) for one in program] for program in together] == [[_words(one) for one in program] for program in alone]
+    torch.testing.assert_close(_numbers(together), _numbers(alone), rtol=1e-4, atol=2e-4)
+    assert len({len(program) for program in alone}) > 1
+
+
+def _words(statement: WrittenStatement) -> str:
+    return re.sub(r"[-+.e\d]+(?=[,)])", "", statement.text)
+
+
+def _numbers(programs: list[list[WrittenStatement]]) -> torch.Tensor:
+    """Confidences and all numbers of the text."""
+    texts = [re.findall(r"[-+.e\d]+(?=[,)])", one.text) for program in programs for one in program]
+    confidences = [one.confidence for program in programs for one in program]
+    return torch.tensor([float(number) for text in texts for number in text] + confidences)
+
+
+def test_what_is_foreseen_changes_passes_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model(4)
+    glimpse = model.look(noise_pictures(4, 4))
+    guessing = ProgramWriter(model, glimpse)
+    guessed = guessing.programs()
+
+    monkeypatch.setattr(decoding, "_foreseen_words", lambda model, glimpse: [[]] * glimpse.score.shape[1])
+    plain = ProgramWriter(model, glimpse)
+    without = plain.programs()
+
+    assert [[_words(one) for one in program] for program in guessed] == [[_words(one) for one in program] for program in without]
+    torch.testing.assert_close(_numbers(guessed), _numbers(without), rtol=1e-4, atol=2e-4)
+    assert guessing.passes < plain.passes
+
+
+def test_an_object_whose_words_are_foreseen_takes_one_pass_and_one_more_for_a_yaw() -> None:
+    model = tiny_model(0)
+    model.language_model.lm_head.weight.zero_()  # so that the first word of each field is chosen
+    first = {"color": "gray", "size": "large", "material": "rubber", "shape": "cube"}
+    for name in first:
+        model.tower.words[name][-1].weight.zero_()
+        model.tower.words[name][-1].bias.copy_(torch.arange(len(CLEVR.words[name])) * -1.0)
+    writer = ProgramWriter(model, model.look(noise_pictures(0, 1)))
+
+    _, *statements = writer.statements()
+
+    assert [statement.item.shape for statement in statements if statement.item is not None] == ["cube"] * 6
+    assert writer.passes == 2 + 2 * 6
+
+
+def test_statements_of_several_pictures_are_not_mixed() -> None:
+    model = tiny_model(0)
+
+    with pytest.raises(ValueError, match="2 pictures"):
+        list(ProgramWriter(model, model.look(noise_pictures(0, 2))).statements())
 
 
 def test_a_program_ends_when_every_peak_is_used() -> None:

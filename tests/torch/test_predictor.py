@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,32 @@ def test_the_same_picture_gives_the_same_program(shipped: Predictor) -> None:
     picture = Image.open(DATA / "clevr_val_000003.png")
 
     assert _final(shipped, picture) == _final(shipped, picture)
+
+
+def test_many_pictures_of_several_sizes_are_answered_in_their_order() -> None:
+    predictor = Predictor(tiny_model(1))
+    colors = ["red", "green", "blue", "white", "black"]
+    pictures = [Image.new("RGB", (64, height), color) for height, color in zip([48, 48, 48, 40, 48], colors, strict=True)]
+
+    predictions = list(predictor.predict_many(pictures, batch=2))
+
+    alone = [_final(predictor, picture) for picture in pictures]
+    assert [re.sub(r"[\d.]+", "", found.code) for found in predictions] == [re.sub(r"[\d.]+", "", one.code) for one in alone]
+    confidences = [confidence for one in alone for confidence in one.confidences]
+    assert [value for found in predictions for value in found.confidences] == pytest.approx(confidences, abs=1e-4)
+
+
+def test_no_more_pictures_are_taken_than_are_looked_at_together() -> None:
+    predictor, taken = Predictor(tiny_model(1)), []
+
+    def pictures() -> Iterator[Image.Image]:
+        for index in range(7):
+            taken.append(index)
+            yield Image.new("RGB", (64, 48))
+
+    next(predictor.predict_many(pictures(), batch=3))
+
+    assert len(taken) <= 4
 
 
 def test_a_picture_that_is_a_stripe_is_refused() -> None:
