@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +20,7 @@ from .clevr.own_view import empty_scene
 from .clevr.sample import ClevrOptions, sample, solid_of
 
 if TYPE_CHECKING:
-    from ..core.scene import SceneObject
+    from ..core.scene import Camera, Light, SceneObject
     from .visibility import Solid
 
 
@@ -28,8 +28,11 @@ class BlenderSide(Protocol):
     """The functions of a template's build.py, which needs bpy."""
 
     def build(self, scene: Scene, collection: Any) -> None: ...
+    def new_object(self, item: SceneObject, index: int) -> Any: ...
+    def new_camera(self, camera: Camera) -> Any: ...
+    def new_stage(self, lights: Iterable[Light]) -> list[Any]: ...
     def clear(self, collection: Any) -> None: ...
-    def read_scene(self, collection: Any) -> Scene: ...
+    def read_scene(self, collection: Any, matrix_world_from_scene: Any = None) -> Scene: ...
     def prepare_world(self, scene: Any) -> None: ...
 
 

@@ -8,6 +8,8 @@ hand. read.py is the way back.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 import numpy as np
 
@@ -19,18 +21,22 @@ from .materials import ground_material, material_named
 from .read import read_scene
 from .shapes import MESHES
 
-__all__ = ["build", "clear", "prepare_world", "read_scene"]
+__all__ = ["build", "clear", "new_camera", "new_object", "new_stage", "prepare_world", "read_scene"]
 
 
 def build(scene: Scene, collection: bpy.types.Collection) -> None:
     """Fill an empty collection with the scene's objects, ground, lights and camera. The caller makes the camera active."""
     for index, item in enumerate(scene.objects, start=1):
-        collection.objects.link(_object(item, index))
-    collection.objects.link(_ground())
-    for light in scene.lights:
-        collection.objects.link(_light(light))
+        collection.objects.link(new_object(item, index))
+    for made in new_stage(scene.lights):
+        collection.objects.link(made)
     if scene.camera is not None:
-        collection.objects.link(_camera(scene.camera))
+        collection.objects.link(new_camera(scene.camera))
+
+
+def new_stage(lights: Iterable[Light]) -> list[bpy.types.Object]:
+    """What surrounds the objects: the ground and the lights, not linked to any collection yet."""
+    return [_ground(), *(_light(light) for light in lights)]
 
 
 def clear(collection: bpy.types.Collection) -> None:
@@ -60,7 +66,8 @@ def prepare_world(scene: bpy.types.Scene) -> None:
     scene.display_settings.display_device = "sRGB"
 
 
-def _object(item: SceneObject, index: int) -> bpy.types.Object:
+def new_object(item: SceneObject, index: int) -> bpy.types.Object:
+    """One object, not linked to any collection yet; `index` counts from 1 and is for its name."""
     if item.shape is None or item.size is None or item.color is None or item.material is None or item.location is None:
         raise SceneError(f"A CLEVR object needs shape, size, color, material and location, got {item}.")
     made = bpy.data.objects.new(f"{index} {item.size} {item.color} {item.material} {item.shape}", _mesh(item.shape))
@@ -105,7 +112,8 @@ def _light(light: Light) -> bpy.types.Object:
     return made
 
 
-def _camera(camera: Camera) -> bpy.types.Object:
+def new_camera(camera: Camera) -> bpy.types.Object:
+    """The camera as Blender has it, not linked to any collection yet."""
     data = bpy.data.cameras.new("Camera")
     data.sensor_fit = "HORIZONTAL"
     data.sensor_width = camera.sensor_width_mm

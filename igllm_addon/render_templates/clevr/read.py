@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ...core.errors import SceneError
 from ...core.rotations import matrix_from_yaw, quaternion_wxyz_from_matrix, wrap_yaw, yaw_from_matrix
@@ -23,23 +24,26 @@ from .sample import left_to_right
 _TILT_LIMIT_RADIANS = 1e-3
 
 
-def read_scene(collection: bpy.types.Collection) -> Scene:
+def read_scene(collection: bpy.types.Collection, matrix_world_from_scene: Matrix | None = None) -> Scene:
     """The scene that the collection shows, objects left to right as its camera sees them (in link order without a camera).
 
+    matrix_world_from_scene: where the scene's frame stands in Blender's world, for a scene that was moved there as a whole.
     Anything in the collection that is no CLEVR shape, light or camera is left out. Raises SceneError for a shape that CLEVR's
     language cannot describe, such as a cube that is tipped over.
     """
     bpy.context.view_layer.update()
-    objects = tuple(_read_object(item) for item in collection.objects if item.type == "MESH" and SHAPE_KEY in item.data)
-    lights = tuple(_read_light(item) for item in collection.objects if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
-    cameras = [_read_camera(item) for item in collection.objects if item.type == "CAMERA"]
+    frame = matrix_world_from_scene.inverted() if matrix_world_from_scene is not None else Matrix()
+    posed = [(item, frame @ item.matrix_world) for item in collection.objects]
+    objects = tuple(_read_object(item, pose) for item, pose in posed if item.type == "MESH" and SHAPE_KEY in item.data)
+    lights = tuple(_read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
+    cameras = [_read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"]
     camera = cameras[0] if cameras else None
     return Scene(left_to_right(objects, camera) if camera is not None else objects, camera, lights)
 
 
-def _read_object(item: bpy.types.Object) -> SceneObject:
+def _read_object(item: bpy.types.Object, pose: Matrix) -> SceneObject:
     shape = str(item.data[SHAPE_KEY])
-    location, rotation, scale = item.matrix_world.decompose()
+    location, rotation, scale = pose.decompose()
     size = min(CLEVR.words["size"], key=lambda word: abs(constants.HALF_EXTENTS[word] - abs(sum(scale)) / 3.0))
     material = item.material_slots[0].material if item.material_slots else None
     yaw_numbers: tuple[float, ...] | None = None
@@ -84,22 +88,22 @@ def _material_word(material: bpy.types.Material | None) -> str:
     return "metal" if metallic > 0.5 else "rubber"
 
 
-def _read_light(item: bpy.types.Object) -> Light:
+def _read_light(item: bpy.types.Object, pose: Matrix) -> Light:
     is_sun = item.data.type == "SUN"
     red, green, blue = (float(value) for value in item.data.color)
     return Light(
         name=item.name,
         kind="sun" if is_sun else "area",
-        location=_vector(item.matrix_world.translation),
-        quaternion_wxyz=_quaternion(item),
+        location=_vector(pose.translation),
+        quaternion_wxyz=_quaternion(pose),
         power=float(item.data.energy),
         size=float(item.data.angle if is_sun else item.data.size),
         color_rgb=(red, green, blue),
     )
 
 
-def _read_camera(item: bpy.types.Object) -> Camera:
-    return Camera(_vector(item.matrix_world.translation), _quaternion(item), float(item.data.lens), float(item.data.sensor_width))
+def _read_camera(item: bpy.types.Object, pose: Matrix) -> Camera:
+    return Camera(_vector(pose.translation), _quaternion(pose), float(item.data.lens), float(item.data.sensor_width))
 
 
 def _vector(values: object) -> Vector3:
@@ -107,6 +111,6 @@ def _vector(values: object) -> Vector3:
     return x, y, z
 
 
-def _quaternion(item: bpy.types.Object) -> QuaternionWxyz:
-    w, x, y, z = (float(value) for value in quaternion_wxyz_from_matrix(np.array(item.matrix_world.to_3x3().normalized())))
+def _quaternion(pose: Matrix) -> QuaternionWxyz:
+    w, x, y, z = (float(value) for value in quaternion_wxyz_from_matrix(np.array(pose.to_3x3().normalized())))
     return w, x, y, z
