@@ -80,6 +80,7 @@ def _derender(arguments: Sequence[str]) -> int:
     parser.add_argument("image", metavar="IMAGE", type=Path, help="a picture file")
     parser.add_argument("--model", metavar="NAME|DIR", help="one of `igllm models`, or a checkpoint's folder")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the files go (default: derendered/<the picture's name>)")
+    parser.add_argument("--connect", action="store_true", help="use the model runner that `igllm serve` has running")
     parser.add_argument(
         "--patience", metavar="SECONDS", type=positive, help="of silence before a hung model is ended (default: five minutes)"
     )
@@ -88,6 +89,7 @@ def _derender(arguments: Sequence[str]) -> int:
     source = _source(options.image)
     model = _model(options.model)
     from .bridge.launch import runner_command
+    from .bridge.link import ServedRunner
     from .derender import PATIENCE_S, derender
     from .render_templates.template import template_named
 
@@ -99,7 +101,7 @@ def _derender(arguments: Sequence[str]) -> int:
         model=model,
         template=template,
         samples=options.samples,
-        runner=runner_command(),
+        runner=ServedRunner() if options.connect else runner_command(),
         report=_reporter(),
         patience_s=float(options.patience or PATIENCE_S),
     )
@@ -178,6 +180,12 @@ def _evaluate(arguments: Sequence[str]) -> int:
     return main_evaluate(list(arguments))
 
 
+def _serve(arguments: Sequence[str]) -> int:
+    from .model_runner.serve_command import main_serve
+
+    return main_serve(arguments)
+
+
 def _models(arguments: Sequence[str]) -> int:
     _parser("models", "List the models that come with the package.").parse_args(arguments)
     from .model_runner.shipped import WEIGHTS_FOLDER, headline_figures, shipped_models, size_bytes
@@ -215,6 +223,7 @@ VERBS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "evaluate": (_evaluate, "a model's programs against labels"),
     "render": (_render, "graphics code or scene.json to a picture and a .blend"),
     "compare": (_compare, "two pictures side by side, with PSNR and SSIM"),
+    "serve": (_serve, "keep a model in memory for several clients"),
     "models": (_models, "the models that are here"),
     "doctor": (_doctor, "what this machine has and lacks"),
 }

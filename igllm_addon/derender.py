@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from .bridge.client import RunnerClient, error_of
+from .bridge.link import ServedRunner
 from .comparison import Comparison, Titled, compare, comparison_page
 from .core.errors import IgllmError, RunnerError, UsageError
 from .core.graphics_code import parse
@@ -51,13 +52,14 @@ def derender(
     model: str,
     template: Template,
     samples: int,
-    runner: Sequence[str],
+    runner: Sequence[str] | ServedRunner,
     report: Report,
     patience_s: float = PATIENCE_S,
 ) -> Derendered:
     """Write code.py, scene.json, scene.blend, render.png and comparison.png into the folder, all of them or none.
 
-    model: a shipped model's name or the absolute path of a checkpoint. runner: the command that starts the model runner.
+    model: a shipped model's name or the absolute path of a checkpoint. runner: the command that starts the model
+    runner, or one that is running already.
     patience_s: seconds of silence after which the runner is given up and ended.
     """
     prediction = predict(source, model, template, runner, report, patience_s)
@@ -94,11 +96,11 @@ def render_document(document: SceneDocument, path: Path, template: Template, opt
 
 
 def predict(
-    source: Source, model: str, template: Template, runner: Sequence[str], report: Report, patience_s: float
+    source: Source, model: str, template: Template, runner: Sequence[str] | ServedRunner, report: Report, patience_s: float
 ) -> Prediction:
-    """The model's program for the picture, by a runner that is started for it and ended after it. A runner that says nothing
-    for `patience_s` seconds is taken for hung: RunnerError."""
-    report("starting the model runner", None)
+    """The model's program for the picture, by a runner that is started for it and ended after it, or by one that is running
+    already. A runner that says nothing for `patience_s` seconds is taken for hung: RunnerError."""
+    report("connecting to the model runner" if isinstance(runner, ServedRunner) else "starting the model runner", None)
     with RunnerClient(runner, client_name="igllm derender") as client:
         request_id = client.send(Predict(source.wire_bytes(), model, template.vocabulary))
         heard_at = time.monotonic()

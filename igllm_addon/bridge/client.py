@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RunnerClient: a model runner as its user sees it. Standard library and core; no bpy, no torch.
 
-Three threads do what may block, one each for the runner's stdin, stdout and stderr; they touch nothing but queues of bounded
-length. Everything else happens in the caller's thread, which never waits longer than it says.
+Three threads do what may block, one each for what goes to the runner, what comes from it, and its log; they touch nothing but
+queues of bounded length. Everything else happens in the caller's thread, which never waits longer than it says.
 """
 
 from __future__ import annotations
 
 import queue
-import signal
-import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import IO, cast
 
@@ -39,7 +36,7 @@ from ..core.protocol import (
     read_messages,
     version_mismatch,
 )
-from .launch import start_process
+from .link import ChildRunner, ServedRunner
 
 LOG_LINES_SHOWN = 20
 CLOSE_GRACE_S = 5.0  # then a runner that has not ended by itself is killed
@@ -47,18 +44,21 @@ CLOSE_GRACE_S = 5.0  # then a runner that has not ended by itself is killed
 _INBOX_LIMIT = 1024
 _OUTBOX_LIMIT = 64
 _LOG_LINES_KEPT = 400
-_READ_BYTES = 1024 * 1024
+_LOG_LINE_BYTES_LIMIT = 1024 * 1024
 _BLINK_S = 0.2  # how often a waiting thread looks whether it is still needed, and a waiting caller whether the runner lives
 
 
 class RunnerClient:
-    """One runner process. `command` is what runner_command() returns; `log_path` keeps what the runner writes to stderr.
+    """One runner: a command that starts it, as runner_command() returns it, or a ServedRunner, which is running already.
+    `log_path` keeps what a started runner writes to stderr.
 
     After an error of poll() the runner is of no more use: close this client and start another.
     """
 
-    def __init__(self, command: Sequence[str], *, client_name: str = "igllm_addon", log_path: Path | None = None) -> None:
-        self._command = list(command)
+    def __init__(
+        self, runner: Sequence[str] | ServedRunner, *, client_name: str = "igllm_addon", log_path: Path | None = None
+    ) -> None:
+        self._link = runner if isinstance(runner, ServedRunner) else ChildRunner(runner)
         self._client_name = client_name
         self._log_path = log_path
         self._log_file: IO[bytes] | None = None
@@ -66,7 +66,7 @@ class RunnerClient:
         self._inbox: queue.Queue[Message | ProtocolError | None] = queue.Queue(_INBOX_LIMIT)
         self._outbox: queue.Queue[bytes | None] = queue.Queue(_OUTBOX_LIMIT)
         self._closing = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._started = False
         self._threads: list[threading.Thread] = []
         self._last_id = 0
         self._pending: set[int] = set()
@@ -81,21 +81,18 @@ class RunnerClient:
         self.close()
 
     def start(self) -> None:
-        """Start the process and greet it, without waiting for the answer: poll() checks it when it comes."""
-        if self._process is not None:
+        """Start the process or connect to the one that runs, and greet it without waiting for the answer: poll() checks it when
+        it comes."""
+        if self._started:
             raise RunnerError("This client has been started already; make another one for another runner.")
         try:
             self._log_file = self._log_path.open("wb") if self._log_path is not None else None
-            process = start_process(self._command)
         except OSError as error:
-            raise RunnerError(
-                f"The model runner {self._command[0]!r} cannot be started ({error}); choose another Python."
-            ) from error
-        self._process = process
+            raise RunnerError(f"The log {self._log_path} cannot be written ({error.strerror}); choose another place.") from error
+        self._link.open()
+        self._started = True
         work = {"read": self._read_messages, "write": self._write_lines, "log": self._read_log}
-        self._threads = [
-            threading.Thread(target=run, args=(process,), name=f"igllm runner {name}", daemon=True) for name, run in work.items()
-        ]
+        self._threads = [threading.Thread(target=run, name=f"igllm runner {name}", daemon=True) for name, run in work.items()]
         for thread in self._threads:
             thread.start()
         self.send(Initialize(PROTOCOL_VERSION, self._client_name))
@@ -122,7 +119,7 @@ class RunnerClient:
 
         A RunnerError tells that nothing will come any more: the runner ended, speaks another version, or wrote no message.
         """
-        if self._process is None:
+        if not self._started:
             raise RunnerError("The model runner is not running; start it first.")
         messages: list[Message] = []
         end = time.monotonic() + deadline_s
@@ -136,9 +133,9 @@ class RunnerClient:
         raise self._fault
 
     def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
-        """End the runner: ask, wait for `grace_s`, then kill. Afterwards nothing of it is left. Closing twice is no error."""
-        process = self._process
-        if process is None or self._closing.is_set():
+        """End the runner: ask, wait for `grace_s`, then kill. Afterwards nothing of it is left. One that was running already is
+        only hung up on, and gives up what it was doing for this client. Closing twice is no error."""
+        if not self._started or self._closing.is_set():
             return
         for line in (
             *(encode_message(Cancel(request)) for request in self._pending),
@@ -147,11 +144,7 @@ class RunnerClient:
             _put_or_drop(self._outbox, line)
         _put_or_drop(self._outbox, None)
         self._closing.set()
-        try:
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        self._link.close(grace_s)
         for thread in self._threads:
             thread.join(1.0)
 
@@ -161,7 +154,7 @@ class RunnerClient:
         return "\n".join(list(self._log)[-LOG_LINES_SHOWN:])
 
     def _put(self, line: bytes) -> None:
-        if self._process is None or self._closing.is_set():
+        if not self._started or self._closing.is_set():
             raise RunnerError("The model runner is not running; start it first.")
         try:
             self._outbox.put_nowait(line)
@@ -170,12 +163,12 @@ class RunnerClient:
 
     def _next_or_empty(self, wait_s: float) -> Message | ProtocolError | queue.Empty | None:
         """The next item, None for the end of the runner's messages, or Empty."""
-        process, end = cast("subprocess.Popen[bytes]", self._process), time.monotonic() + wait_s
+        end = time.monotonic() + wait_s
         while True:
             try:
                 return self._inbox.get(timeout=max(min(end - time.monotonic(), _BLINK_S), 0.0))
             except queue.Empty as empty:
-                if process.poll() is not None:
+                if self._link.has_ended():
                     # What the runner wrote before it died may still be on its way through the reader thread. A process that
                     # inherited the pipe could hold it open for ever, hence the timeout.
                     self._threads[0].join(1.0)
@@ -204,23 +197,22 @@ class RunnerClient:
             messages.append(item)
 
     def _how_it_ended(self) -> str:
-        process = cast("subprocess.Popen[bytes]", self._process)
-        try:
-            status = process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            return f"The model runner closed its output without ending; restart it.{self._shown_log()}"
-        how = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
-        self._threads[2].join(1.0)
-        return f"The model runner ended before it answered ({how}); start it again.{self._shown_log()}"
+        sentence = self._link.how_it_ended()
+        if self._link.has_ended():
+            self._threads[2].join(1.0)  # the last lines of its log
+        return sentence + self._shown_log()
 
     def _shown_log(self) -> str:
         return f"\nLast lines of its log:\n{self.log_tail}" if self._log else ""
 
-    def _read_messages(self, process: subprocess.Popen[bytes]) -> None:
-        with BufferedReader(cast("RawIOBase", process.stdout), _READ_BYTES) as stdout:
-            for item in read_messages(stdout):
-                if not self._deliver(item):
-                    return
+    def _read_messages(self) -> None:
+        try:
+            with self._link.reader as stream:
+                for item in read_messages(stream):
+                    if not self._deliver(item):
+                        return
+        except OSError:  # a connection that broke; how_it_ended() has the sentence
+            pass
         self._deliver(None)
 
     def _deliver(self, item: Message | ProtocolError | None) -> bool:
@@ -233,12 +225,11 @@ class RunnerClient:
             return True
         return False
 
-    def _write_lines(self, process: subprocess.Popen[bytes]) -> None:
-        stdin = cast("IO[bytes]", process.stdin)
-        with stdin:
+    def _write_lines(self) -> None:
+        with self._link.writer as stream:
             while (line := self._next_line_or_none()) is not None:
                 try:
-                    _write_all(stdin, line)
+                    _write_all(stream, line)
                 except OSError:
                     return  # the runner is gone; poll() tells how
 
@@ -250,12 +241,14 @@ class RunnerClient:
                 if self._closing.is_set():  # the end mark found no room in the queue
                     return None
 
-    def _read_log(self, process: subprocess.Popen[bytes]) -> None:
+    def _read_log(self) -> None:
+        if self._link.log is None:
+            return
         with (
-            BufferedReader(cast("RawIOBase", process.stderr), _READ_BYTES) as stderr,
+            self._link.log as stderr,
             nullcontext() if self._log_file is None else self._log_file as log_file,
         ):
-            while line := stderr.readline(_READ_BYTES):
+            while line := stderr.readline(_LOG_LINE_BYTES_LIMIT):
                 self._log.append(line.decode("utf-8", "replace").rstrip())
                 if log_file is not None:
                     log_file.write(line)
@@ -279,10 +272,3 @@ def _put_or_drop(outbox: queue.Queue[bytes | None], line: bytes | None) -> None:
         outbox.put_nowait(line)
     except queue.Full:
         return
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

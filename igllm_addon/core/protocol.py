@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from reprlib import repr as repr_short
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from .errors import ProtocolError, SceneError
 from .protocol_fields import field_from_json, field_to_json
 from .vocabulary import Vocabulary
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 PICTURE_BYTES_LIMIT = 64 * 1024 * 1024
 MESSAGE_BYTES_LIMIT = 96 * 1024 * 1024  # a picture at its limit takes 4/3 as much in base64; the rest is a vocabulary
 
@@ -43,6 +43,15 @@ class ErrorCode(IntEnum):
     CANCELLED = 7
     BUSY = 8
     MISSING_PACKAGE = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """The first line on a loopback connection, before the handshake. token: from the runner's address file, see rendezvous.py;
+    kept out of every repr, so that no log can show it."""
+
+    token: str = field(repr=False)
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +83,15 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """End once this is answered; requests that came before are answered first."""
+    """End once this is answered; requests that came before are answered first. A runner that serves several clients ends this
+    one's connection alone."""
 
     id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the request, which then fails with CANCELLED, unless its answer is already on the way."""
+    """Stop the request, which fails with CANCELLED at once, unless its answer is already on the way."""
 
     request_id: int
 
@@ -105,6 +115,14 @@ class Statement:
     index: int
     text: str
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The token was right. proof: from the address file too, which tells the client that nobody else listens at that port."""
+
+    id: int
+    proof: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +162,19 @@ class Failure:
     message: str
 
 
-Request = Initialize | Predict | Unload | Shutdown
+Request = Authenticate | Initialize | Predict | Unload | Shutdown
 Notification = Cancel | Progress | Statement
-Result = Initialized | Prediction | Done
+Result = Authenticated | Initialized | Prediction | Done
 Message = Request | Notification | Result | Failure
 
 REQUESTS: Mapping[str, type[Any]] = MappingProxyType(
-    {"initialize": Initialize, "predict": Predict, "unload": Unload, "shutdown": Shutdown}
+    {"authenticate": Authenticate, "initialize": Initialize, "predict": Predict, "unload": Unload, "shutdown": Shutdown}
 )
 NOTIFICATIONS: Mapping[str, type[Any]] = MappingProxyType({"cancel": Cancel, "progress": Progress, "statement": Statement})
 # A JSON-RPC result does not name its method; `kind` inside of it does, so that a line can be read without knowing the request.
-RESULTS: Mapping[str, type[Any]] = MappingProxyType({"initialized": Initialized, "prediction": Prediction, "done": Done})
+RESULTS: Mapping[str, type[Any]] = MappingProxyType(
+    {"authenticated": Authenticated, "initialized": Initialized, "prediction": Prediction, "done": Done}
+)
 _NAMES = {kind: name for table in (REQUESTS, NOTIFICATIONS, RESULTS) for name, kind in table.items()}
 
 
@@ -163,7 +183,7 @@ def encode_message(message: Message) -> bytes:
     value: dict[str, Any] = {"jsonrpc": "2.0"}
     if isinstance(message, Failure):
         value |= {"id": message.id, "error": {"code": int(message.code), "message": message.message}}
-    elif isinstance(message, Initialized | Prediction | Done):
+    elif isinstance(message, Authenticated | Initialized | Prediction | Done):
         value |= {"id": message.id, "result": {"kind": _NAMES[type(message)], **_fields_to_json(message)}}
     else:
         if not isinstance(message, Cancel | Progress | Statement):

@@ -12,6 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..core.errors import UsageError
 
 PIXEL_LIMIT = 64_000_000  # decoded as RGB this takes 192 MB
+# Not all that PIL knows: its reader of EPS, for one, starts Ghostscript on what it is given.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 
 
 def picture_from_bytes(data: bytes, name: str) -> Image.Image:
@@ -23,7 +25,7 @@ def picture_from_bytes(data: bytes, name: str) -> Image.Image:
         # PIL warns of large pictures and refuses larger ones; both are too large here too, but the sentence should be ours.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data))
+            picture = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(picture.size, name)
             return _as_rgb(ImageOps.exif_transpose(picture))
     except Image.DecompressionBombError:

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runner's end of the protocol: requests in, one model at a time, messages out. Nothing heavy is imported at the top.
+"""The runner's work: requests in their turn, one model in memory, messages out. Nothing heavy is imported at the top.
 
-The main thread works, so that native code finds itself where it expects to be; a second thread reads, so that a cancel is seen
-between two steps and the end of the input at once. docs/protocol.md says what is answered when.
+The main thread works, so that native code finds itself where it expects to be; another reads, so that a cancel is answered
+whatever the model is doing and the end of the input is seen at once. docs/protocol.md says what is answered when.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import platform
-import queue
 import sys
 import threading
 import time
@@ -19,17 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from ..core.errors import ProtocolError, UsageError, WeightsError
+from ..core.errors import UsageError, WeightsError
 from ..core.graphics_code import parse
 from ..core.protocol import (
     PROTOCOL_VERSION,
-    Cancel,
     Done,
     ErrorCode,
     Failure,
-    Initialize,
-    Initialized,
-    Message,
     Predict,
     Prediction,
     Progress,
@@ -37,17 +31,30 @@ from ..core.protocol import (
     Shutdown,
     Statement,
     Unload,
-    encode_message,
     read_messages,
-    version_mismatch,
 )
 from . import answers
+from .schedule import Schedule
+from .session import Session
 
 if TYPE_CHECKING:
     from PIL import Image
 
-QUEUE_LIMIT = 32  # requests that may wait
 LEAVE_GRACE_S = 2.0  # once the client is gone, for the step in hand to end before the process does
+
+# What a fault of this program may raise while it reads a picture, loads a model or runs one. A runner serves others too, so one
+# request that meets such a fault does not end it.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Predicts(Protocol):
@@ -55,6 +62,9 @@ class Predicts(Protocol):
 
     def predict(self, image: Image.Image) -> Iterator[answers.Answer]:
         """See predictor.Predictor.predict."""
+
+
+Load = Callable[[str], Predicts]
 
 
 class _CancelledError(Exception):
@@ -65,108 +75,48 @@ class _ForeignCodeError(Exception):
     """A statement that the request's vocabulary does not know."""
 
 
-class Server:
-    """Serves one client over two byte streams. `load` makes a predictor of a model's name or folder."""
+class Worker:
+    """Answers what the schedule gives out. `load` makes a predictor of a model's name or folder."""
 
-    def __init__(
-        self,
-        reader: BinaryIO,
-        writer: BinaryIO,
-        load: Callable[[str], Predicts] | None = None,
-        protocol_version: int = PROTOCOL_VERSION,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, schedule: Schedule[Session], load: Load | None = None) -> None:
+        self._schedule = schedule
         self._load = load or _load_predictor
-        self._protocol_version = protocol_version
-        self._requests: queue.Queue[Request | None] = queue.Queue()
-        self._writing = threading.Lock()  # both threads write
-        self._lock = threading.Lock()  # guards the two sets, which both threads change
-        self._pending: set[int] = set()
-        self._cancelled: set[int] = set()
-        self._gone = threading.Event()  # the client
-        self._finished = threading.Event()  # this server
-        self._initialized = False
         self._loaded: tuple[str, Predicts] | None = None
 
-    def serve(self) -> int:
-        """Answer requests until shutdown, or until the client is gone. Returns the process's exit status."""
-        threading.Thread(target=self._read, name="igllm reader", daemon=True).start()
-        while (request := self._requests.get()) is not None and not self._gone.is_set():
-            self._send(self._answer(request))
-            with self._lock:
-                self._pending.discard(request.id)
-                self._cancelled.discard(request.id)
+    def work(self, end_after_shutdown: bool) -> None:
+        """Answer requests until the schedule is closed. The shutdown of a runner's only client is the runner's own."""
+        while (taken := self._schedule.next_or_none()) is not None:
+            session, request = taken
+            answer = self._answer_or_none(session, request)
+            if answer is not None:
+                session.answer(answer)
             if isinstance(request, Shutdown):
-                break
-        self._finished.set()
-        return 0
+                session.leave()
+                if end_after_shutdown:
+                    return
 
-    def _read(self) -> None:
-        """The reading thread: queue requests, note cancels, and see to it that the process does not outlive its client."""
-        try:
-            for item in read_messages(self._reader):
-                self._take(item)
-        finally:
-            self._gone.set()
-            self._requests.put(None)
-            if not self._finished.wait(LEAVE_GRACE_S):
-                os._exit(1)
+    def load(self, name: str) -> None:
+        """Have the model in memory before somebody asks for it."""
+        self._loaded = (name, self._load(name))
 
-    def _take(self, item: Message | ProtocolError) -> None:
-        if isinstance(item, ProtocolError):
-            if item.code == ErrorCode.UNKNOWN_METHOD and item.request_id is None:
-                print(f"Ignored a notification: {item}", file=sys.stderr)  # JSON-RPC answers to no notification
-            else:
-                self._send(Failure(item.request_id, item.code, str(item)))
-        elif isinstance(item, Cancel):
-            with self._lock:
-                if item.request_id in self._pending:
-                    self._cancelled.add(item.request_id)
-        elif isinstance(item, Initialize | Predict | Unload | Shutdown):
-            self._queue(item)
-        else:
-            found = type(item).__name__
-            self._send(Failure(None, ErrorCode.NOT_A_MESSAGE, f"A runner takes requests and cancel, got a message {found!r}."))
-
-    def _queue(self, request: Request) -> None:
-        if self._requests.qsize() >= QUEUE_LIMIT and not isinstance(request, Shutdown):
-            self._send(Failure(request.id, ErrorCode.BUSY, f"{QUEUE_LIMIT} requests are waiting already; wait for an answer."))
-            return
-        with self._lock:
-            self._pending.add(request.id)
-        self._requests.put(request)
-
-    def _answer(self, request: Request) -> Message:
-        if isinstance(request, Initialize):
-            return self._greet(request)
-        if not self._initialized:
-            return Failure(request.id, ErrorCode.NOT_INITIALIZED, "The first request must be initialize, and succeed.")
+    def _answer_or_none(self, session: Session, request: Request) -> Prediction | Done | Failure | None:
+        """None where the request has been answered meanwhile."""
         if isinstance(request, Predict):
-            return self._predict_or_failure(request)
+            return self._predict_or_failure(session, request)
         if isinstance(request, Unload):
             self._unload()
         return Done(request.id)
-
-    def _greet(self, request: Initialize) -> Message:
-        if request.protocol_version != self._protocol_version:
-            sentence = version_mismatch(request.protocol_version, self._protocol_version)
-            return Failure(request.id, ErrorCode.VERSION_MISMATCH, sentence)
-        self._initialized = True
-        print(f"Serving {request.client}.", file=sys.stderr)
-        return Initialized(request.id, self._protocol_version, f"Python {platform.python_version()}, {sys.executable}")
 
     def _unload(self) -> None:
         self._loaded = None
         gc.collect()
 
-    def _predict_or_failure(self, request: Predict) -> Message:
-        """The boundary at which what went wrong becomes an answer. What is not listed here is a fault of this program: it ends
-        the process with a traceback, which the client shows."""
+    def _predict_or_failure(self, session: Session, request: Predict) -> Prediction | Failure | None:
+        """The boundary at which what went wrong becomes an answer."""
         try:
-            return self._predict(request)
+            return self._predict(session, request)
         except _CancelledError:
-            return Failure(request.id, ErrorCode.CANCELLED, "The request was cancelled.")
+            return None
         except UsageError as error:
             return Failure(request.id, ErrorCode.UNUSABLE_PICTURE, str(error))
         except WeightsError as error:
@@ -176,35 +126,36 @@ class Server:
         except ImportError as error:
             missing = f"The runner's Python ({sys.executable}) cannot import {error.name or 'a package'} ({error})"
             return Failure(request.id, ErrorCode.MISSING_PACKAGE, f"{missing}; run `igllm doctor` there.")
-        except (MemoryError, RuntimeError) as error:
+        except _FAULTS as error:
             return self._failure_of_computing(request, error)
 
-    def _failure_of_computing(self, request: Predict, error: MemoryError | RuntimeError) -> Failure:
+    def _failure_of_computing(self, request: Predict, error: Exception) -> Failure:
         self._unload()
         traceback.print_exception(error)
         if _is_out_of_memory(error):
             sentence = "There is not enough memory for this model and picture; close other programs or choose a smaller model."
             return Failure(request.id, ErrorCode.OUT_OF_MEMORY, sentence)
-        return Failure(request.id, ErrorCode.INTERNAL, f"The model failed ({error}); the runner's log has more.")
+        what = str(error) or type(error).__name__
+        return Failure(request.id, ErrorCode.INTERNAL, f"The model failed ({what}); the runner's log has more.")
 
-    def _predict(self, request: Predict) -> Prediction:
+    def _predict(self, session: Session, request: Predict) -> Prediction:
         # PIL is no part of every Python either, and a missing package should be an answer.
         from .pictures import picture_from_bytes
 
-        stages = _Stages(self._send, request.id)
-        self._stop_if_unwanted(request.id)
+        stages = _Stages(session.tell, request.id)
+        _stop_if_unwanted(session, request)
         stages.enter("reading the picture", 0.0)
         picture = picture_from_bytes(request.image, "The picture")
         model = self._model(request.model, stages)
         statements = 0
         # Leaving the loop drops the iterator, which is how the predictor learns of a cancel.
         for answer in model.predict(picture):
-            self._stop_if_unwanted(request.id)
+            _stop_if_unwanted(session, request)
             if isinstance(answer, answers.Progress):
                 stages.enter(answer.stage, answer.fraction)
             elif isinstance(answer, answers.Statement):
                 _check_statement(answer.text, request)
-                self._send(Statement(request.id, statements, answer.text, answer.confidence))
+                session.tell(Statement(request.id, statements, answer.text, answer.confidence))
                 statements += 1
             else:
                 return Prediction(request.id, request.model, answer.code, answer.confidences, stages.leave())
@@ -214,30 +165,53 @@ class Server:
         if self._loaded is None or self._loaded[0] != name:
             stages.enter("loading the model", 0.0)
             self._unload()  # before the next one is loaded, because both together may not fit into memory
-            self._loaded = (name, self._load(name))
+            self.load(name)
+            assert self._loaded is not None
         return self._loaded[1]
 
-    def _stop_if_unwanted(self, request_id: int) -> None:
-        with self._lock:
-            cancelled = request_id in self._cancelled
-        if cancelled or self._gone.is_set():
-            raise _CancelledError
 
-    def _send(self, message: Message) -> None:
-        rest = memoryview(encode_message(message))
-        with self._writing:
-            try:
-                while rest:
-                    rest = rest[self._writer.write(rest) :]
-            except BrokenPipeError:
-                self._gone.set()
+class Server:
+    """Serves one client over two byte streams, and ends with it."""
+
+    def __init__(
+        self, reader: BinaryIO, writer: BinaryIO, load: Load | None = None, protocol_version: int = PROTOCOL_VERSION
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._schedule: Schedule[Session] = Schedule()
+        self._session = Session(self._write, self._schedule, protocol_version)
+        self._worker = Worker(self._schedule, load)
+        self._finished = threading.Event()
+
+    def serve(self) -> int:
+        """Answer requests until shutdown, or until the client is gone. Returns the process's exit status."""
+        threading.Thread(target=self._read, name="igllm reader", daemon=True).start()
+        self._worker.work(end_after_shutdown=True)
+        self._finished.set()
+        return 0
+
+    def _read(self) -> None:
+        """The reading thread: hand over what comes, and see to it that the process does not outlive its client."""
+        try:
+            for item in read_messages(self._reader):
+                self._session.take(item)
+        finally:
+            self._session.leave()
+            self._schedule.close()
+            if not self._finished.wait(LEAVE_GRACE_S):
+                os._exit(1)
+
+    def _write(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[self._writer.write(rest) :]
 
 
 class _Stages:
     """Tells the client what is going on, and measures how long each stage takes."""
 
-    def __init__(self, send: Callable[[Message], None], request_id: int) -> None:
-        self._send = send
+    def __init__(self, tell: Callable[[Progress], None], request_id: int) -> None:
+        self._tell = tell
         self._request_id = request_id
         self._seconds: Counter[str] = Counter()
         self._current: tuple[str, float] | None = None
@@ -245,7 +219,7 @@ class _Stages:
     def enter(self, stage: str, fraction: float | None) -> None:
         self.leave()
         self._current = (stage, time.perf_counter())
-        self._send(Progress(self._request_id, stage, fraction))
+        self._tell(Progress(self._request_id, stage, fraction))
 
     def leave(self) -> dict[str, float]:
         """End the current stage; returns stage -> seconds so far."""
@@ -254,6 +228,11 @@ class _Stages:
             self._seconds[stage] += time.perf_counter() - since  # type: ignore[assignment]  # Counter is typed for whole numbers
             self._current = None
         return dict(self._seconds)
+
+
+def _stop_if_unwanted(session: Session, request: Predict) -> None:
+    if not session.wants(request.id):
+        raise _CancelledError
 
 
 def _check_statement(text: str, request: Predict) -> None:
@@ -266,7 +245,7 @@ def _check_statement(text: str, request: Predict) -> None:
         )
 
 
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     """torch has a class of its own for a graphics card's memory only; for the CPU's it raises a RuntimeError with this text."""
     return (
         isinstance(error, MemoryError)

@@ -26,6 +26,7 @@ from runner_driver import (
 
 from igllm_addon.bridge.client import RunnerClient, error_of
 from igllm_addon.bridge.launch import runner_command
+from igllm_addon.bridge.link import ChildRunner
 from igllm_addon.core.errors import ProtocolError, RunnerError, UsageError, WeightsError
 from igllm_addon.core.protocol import (
     PICTURE_BYTES_LIMIT,
@@ -48,8 +49,8 @@ from igllm_addon.core.vocabulary import Vocabulary
 
 
 def process_of(client: RunnerClient) -> subprocess.Popen[bytes]:
-    assert client._process is not None
-    return client._process
+    assert isinstance(client._link, ChildRunner)
+    return client._link.process
 
 
 def test_a_prediction_streams_progress_and_statements_and_ends_with_the_program() -> None:
@@ -359,7 +360,7 @@ client = fake_runner({mode!r})
 client.start()
 client.send(predict())
 poll_until_progress(client, {stage!r})
-print(client._process.pid, flush=True)
+print(client._link.process.pid, flush=True)
 time.sleep(600)
 """
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from igllm_addon.core import protocol
 from igllm_addon.core.errors import ProtocolError
 from igllm_addon.core.protocol import (
+    Authenticate,
+    Authenticated,
     Cancel,
     Done,
     ErrorCode,
@@ -33,11 +35,14 @@ from igllm_addon.core.protocol import (
     version_mismatch,
 )
 from igllm_addon.core.protocol_fields import vocabulary_from_json, vocabulary_to_json
+from igllm_addon.core.rendezvous import Address
 from igllm_addon.core.vocabulary import CLEVR, Vocabulary
 
 IDS = st.integers(0, 2**53)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
+    st.builds(Authenticate, st.text(), IDS),
+    st.builds(Authenticated, IDS, st.text()),
     st.builds(Initialize, st.integers(), st.text(), IDS),
     st.builds(Predict, st.binary(), st.text(), st.just(CLEVR), IDS),
     st.builds(Unload, IDS),
@@ -70,6 +75,12 @@ def test_a_message_is_one_line_of_ascii(message: Message) -> None:
 
     assert line.isascii()
     assert line.index(b"\n") == len(line) - 1
+
+
+def test_no_repr_of_a_message_shows_a_secret() -> None:
+    shown = repr(Authenticate("hunter2")) + repr(Authenticated(0, "hunter3")) + repr(Address(1, 2, "hunter2", "hunter3"))
+
+    assert "hunter" not in shown
 
 
 @given(st.binary())

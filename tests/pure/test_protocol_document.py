@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
-from igllm_addon.core import protocol, protocol_fields
+from igllm_addon.core import protocol, protocol_fields, rendezvous
 from igllm_addon.core.protocol import NOTIFICATIONS, REQUESTS, RESULTS, ErrorCode
+from igllm_addon.core.rendezvous import HOST, RUNTIME_VARIABLE, Address, address_path
 from igllm_addon.core.vocabulary import Vocabulary
+from igllm_addon.model_runner.gate import STRANGERS_LIMIT
+from igllm_addon.model_runner.loopback import CLIENTS_LIMIT, OUTBOX_LINES_LIMIT
+from igllm_addon.model_runner.schedule import QUEUE_LIMIT
+from igllm_addon.model_runner.serving import LEAVE_GRACE_S
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/protocol.md").read_text(encoding="utf-8")
 KINDS = {**REQUESTS, **NOTIFICATIONS, **RESULTS}
@@ -55,9 +60,47 @@ def test_the_version_is_the_same() -> None:
 
 
 def test_the_limits_are_the_same() -> None:
-    limits = re.findall(r"^\| bytes in .* \| (\d+) \|$", section("Transport"), re.MULTILINE)
+    limits = re.findall(r"^\| \w.* \| (\d+) \|$", section("Transport"), re.MULTILINE)
 
-    assert limits == [str(protocol.MESSAGE_BYTES_LIMIT), str(protocol.PICTURE_BYTES_LIMIT)]
+    assert [int(limit) for limit in limits] == [
+        protocol.MESSAGE_BYTES_LIMIT,
+        protocol.PICTURE_BYTES_LIMIT,
+        rendezvous.FIRST_LINE_BYTES_LIMIT,
+        rendezvous.FIRST_LINE_SECONDS_LIMIT,
+        STRANGERS_LIMIT,
+        CLIENTS_LIMIT,
+        QUEUE_LIMIT,
+    ]
+
+
+def test_the_limits_in_the_text_are_the_same() -> None:
+    text = section("Loopback")
+
+    assert f"{HOST}, on a port" in text
+    assert f"at most {rendezvous.FIRST_LINE_BYTES_LIMIT} bytes, within {rendezvous.FIRST_LINE_SECONDS_LIMIT:g} seconds" in text
+    assert f"of more than {STRANGERS_LIMIT} the one" in text
+    assert f"A {CLIENTS_LIMIT + 1}th client" in text
+    assert f"hung up on when {OUTBOX_LINES_LIMIT}\nlines wait" in text
+    assert f"not end within {LEAVE_GRACE_S:g} seconds" in text
+
+
+def test_the_address_file_has_the_fields_of_its_section() -> None:
+    assert fields_in(section("Loopback")) == {item.name: {str(item.type)} for item in dataclasses.fields(Address)}
+
+
+def test_the_address_file_lies_where_its_section_says() -> None:
+    text = section("Loopback")
+    home = Path("/home/me")
+
+    assert "| any, where `IGLLM_RUNTIME_DIR` is set | that folder |" in text
+    assert address_path({RUNTIME_VARIABLE: "/own", "XDG_RUNTIME_DIR": "/run/user/1"}, home, "linux") == Path("/own/serve.json")
+    assert "| Linux | `$XDG_RUNTIME_DIR/igllm`, or `~/.local/state/igllm` where there is none |" in text
+    assert address_path({"XDG_RUNTIME_DIR": "/run/user/1"}, home, "linux") == Path("/run/user/1/igllm/serve.json")
+    assert address_path({}, home, "linux") == home / ".local/state/igllm/serve.json"
+    assert "| macOS | `~/Library/Caches/igllm` |" in text
+    assert address_path({}, home, "darwin") == home / "Library/Caches/igllm/serve.json"
+    assert "| Windows | `%LOCALAPPDATA%\\igllm` |" in text
+    assert address_path({"LOCALAPPDATA": "/local"}, home, "win32") == Path("/local/igllm/serve.json")
 
 
 def test_the_methods_are_the_same() -> None:
