@@ -16,9 +16,12 @@ from .checkpoint import save_checkpoint
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
 from .model import Igllm
+from .processes import processes
 from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
-from .training_loop import StageFiles, read_state, train_stage
+from .training_loop import Validation, train_stage
+from .training_state import StageFiles, finished_weights
+from .validation import ValidationSet, decoder_figures_on, tower_figures
 from .vision import VisionTower
 
 _SETTLING_BATCHES = 60
@@ -69,15 +72,32 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
             hold_statistics(tower)
         return tower_step_loss(tower, batch, rng)
 
-    train_stage("tower", tower, config.tower, StageFiles.of(config.out, "tower"), step_loss, resume=resume)
+    files = StageFiles.of(config.out, "tower")
+    train_stage("tower", tower, config.tower, files, step_loss, resume=resume, validation=_tower_validation(config, tower))
+    tower.load_state_dict(finished_weights(files, best=bool(config.tower.validation)), strict=True)
     return tower
+
+
+def _tower_validation(config: TrainingConfig, tower: VisionTower) -> Validation | None:
+    if (pictures := _validation_set(config, config.tower)) is None:
+        return None
+    model = Igllm(config.model)
+    model.tower = tower
+    return Validation(lambda: tower_figures(model, pictures))
+
+
+def _validation_set(config: TrainingConfig, stage: StageConfig) -> ValidationSet | None:
+    if not stage.validation:
+        return None
+    return ValidationSet.read(stage.validation, config.model.vision.input_width_px, config.model.vocabulary)
 
 
 def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     """The second stage, on the tower as the first one left it; writes the checkpoint into `out`."""
     torch.manual_seed(config.decoder.seed)
     model = Igllm(config.model)
-    model.tower.load_state_dict(read_state(StageFiles.of(config.out, "tower"))["model"], strict=True)
+    tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
+    model.tower.load_state_dict(tower, strict=True)
     model.tower.eval().requires_grad_(False)
     shards = GrowingShards(config.decoder, config.model.vision.input_width_px, config.model.vocabulary)
     assert shards.scenes is not None
@@ -87,11 +107,21 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
         return decoder_step_loss(model, *seen.batch(rng, config.decoder.batch))
 
-    files = StageFiles.of(config.out, "decoder")
-    train_stage("decoder", model, config.decoder, files, step_loss, resume=resume)
-    digest = save_checkpoint(config.out / "checkpoint", model.eval())
-    print(f"{config.out / 'checkpoint'}: sha256 {digest}", file=sys.stderr)
+    files, validation = StageFiles.of(config.out, "decoder"), None
+    if (pictures := _validation_set(config, config.decoder)) is not None:
+        model.eval()
+        validation = Validation(
+            decoder_figures_on(model, pictures), lambda: _save_checkpoint(config.out / "checkpoint-best", model)
+        )
+    train_stage("decoder", model, config.decoder, files, step_loss, resume=resume, validation=validation)
+    if processes().is_first:
+        _save_checkpoint(config.out / "checkpoint", model.eval())
     return model
+
+
+def _save_checkpoint(folder: Path, model: Igllm) -> None:
+    digest = save_checkpoint(folder, model)
+    print(f"{folder}: sha256 {digest}", file=sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:

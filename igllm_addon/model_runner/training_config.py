@@ -20,7 +20,10 @@ class StageConfig:
     data: folders of tar shards. rescan_steps: every so many steps, look for shards that came since (0: never), so that
     training can start while `igllm generate` is still at work. save_steps: how much a kill can cost. hold_statistics_from: the
     step (0: never) from which normalisations use fixed statistics, so that the last part of training sees what inference will:
-    what a picture shows of the camera is subtle, and statistics of a batch shift it.
+    what a picture shows of the camera is subtle, and statistics of a batch shift it. validation: folders of pictures that are
+    not learned from; the model is measured on them every validate_steps steps and at the end, and its best weights are kept.
+    ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
+    with its averages.
     """
 
     data: tuple[str, ...]
@@ -33,6 +36,9 @@ class StageConfig:
     rescan_steps: int = 0
     hold_statistics_from: int = 0
     seed: int = 1
+    validation: tuple[str, ...] = ()
+    validate_steps: int = 500
+    ema_decay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +79,8 @@ def _training_config(value: dict[str, Any]) -> TrainingConfig:
         vision=VisionConfig(**vision),
         decoder=DecoderConfig(**value["decoder"]),
     )
-    stages = {name: StageConfig(**{**entry, "data": tuple(entry["data"])}) for name, entry in value["training"].items()}
+    stages = {
+        name: StageConfig(**{key: tuple(given) if isinstance(given, list) else given for key, given in entry.items()})
+        for name, entry in value["training"].items()
+    }
     return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What both stages of training share: steps that a kill does not lose, a log, and progress with the time left.
+"""What all stages of training share: steps that a kill does not lose, a log, validation, and progress with the time left.
 
 Every random choice of a step is drawn from (seed, step), so a resumed run goes on exactly as if it had not been stopped,
 as long as the data are the same.
@@ -7,23 +7,27 @@ as long as the data are the same.
 
 from __future__ import annotations
 
-import json
-import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..core.errors import UsageError
+from .processes import processes
+from .stop_request import stop_request
 from .tower_training import learning_rate_share
 from .training_config import StageConfig
+from .training_log import StageLog
+from .training_state import Progress, StageFiles, load_state, read_state, save_state, write_tensors
+from .weight_average import WeightAverage
+
+__all__ = ["StageFiles", "StepLoss", "Validation", "read_state", "train_stage"]
 
 _LOG_EVERY = 20  # steps
 _GRADIENT_NORM_LIMIT = 5.0
@@ -32,49 +36,134 @@ StepLoss = Callable[[int, np.random.Generator], dict[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
-class StageFiles:
-    """Where a stage keeps its state and its log."""
+class Validation:
+    """figures(): measure the model, as it is, on pictures that it does not learn from; the entry "score" is what is compared, and
+    higher is better. keep(): called while the model has the best weights so far, beside writing them into the stage's files."""
 
-    state: Path
-    log: Path
-
-    @classmethod
-    def of(cls, out: Path, stage: str) -> StageFiles:
-        out.mkdir(parents=True, exist_ok=True)
-        return cls(out / f"{stage}.state.pt", out / f"{stage}.log.jsonl")
+    figures: Callable[[], dict[str, float]]
+    keep: Callable[[], None] = lambda: None
 
 
-def train_stage(name: str, model: nn.Module, stage: StageConfig, files: StageFiles, step_loss: StepLoss, *, resume: bool) -> None:
-    """Train the parameters of `model` that want gradients for `stage.steps` steps. `step_loss(step, rng)` returns the
-    parts of the loss with their sum as "loss"."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
-    first = _load_state(files, model, optimizer) if resume and files.state.exists() else 0
-    if first == 0:
-        files.log.unlink(missing_ok=True)
+def train_stage(
+    name: str,
+    model: nn.Module,
+    stage: StageConfig,
+    files: StageFiles,
+    step_loss: StepLoss,
+    *,
+    resume: bool,
+    validation: Validation | None = None,
+) -> None:
+    """Train the parameters of `model` that want gradients for `stage.steps` steps, and leave it with its last weights, averaged
+    if the stage averages. `step_loss(step, rng)` returns the parts of the loss with their sum as "loss"."""
+    run = _Run(name, model, stage, files, validation, resume=resume)
     _set_training(model)
-    sums: dict[str, float] = {}
-    started = time.monotonic()
-    with tqdm(total=stage.steps, initial=first, desc=name, unit="step", file=sys.stderr, mininterval=5.0) as progress:
-        for step in range(first, stage.steps):
-            torch.manual_seed(stage.seed * 1_000_003 + step)
-            rng = np.random.default_rng([stage.seed, step])
-            for group in optimizer.param_groups:
-                group["lr"] = stage.learning_rate * learning_rate_share(step, stage.steps, stage.warmup_steps)
-            parts = step_loss(step, rng)
-            optimizer.zero_grad(set_to_none=True)
-            parts["loss"].backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(parameters, _GRADIENT_NORM_LIMIT)
-            optimizer.step()
-            for key, value in parts.items():
-                sums[key] = sums.get(key, 0.0) + float(value.detach())
-            progress.update()
-            if (step + 1) % _LOG_EVERY == 0:
-                _log(files, step + 1, sums, _LOG_EVERY, time.monotonic() - started)
-                progress.set_postfix(loss=f"{sums['loss'] / _LOG_EVERY:.3f}", refresh=False)
-                sums = {}
-            if (step + 1) % stage.save_steps == 0 or step + 1 == stage.steps:
-                _save_state(files, model, optimizer, step + 1)
+    with (
+        stop_request() as stop,
+        tqdm(
+            total=stage.steps, initial=run.progress.step, desc=name, unit="step", file=sys.stderr, mininterval=5.0,
+            disable=not processes().is_first,
+        ) as bar,
+    ):  # fmt: skip
+        for step in range(run.progress.step, stage.steps):
+            run.take_step(step, step_loss)
+            bar.update()
+            run.keep_record(bar)
+            if processes().any_of(stop.made):
+                run.save()
+                print(
+                    f"{name}: stopped after step {step + 1} of {stage.steps}; the same command with --resume goes on.",
+                    file=sys.stderr,
+                )
+                raise KeyboardInterrupt
+    run.finish()
+
+
+class _Run:
+    """A stage on its way from one step to the next."""
+
+    def __init__(
+        self, name: str, model: nn.Module, stage: StageConfig, files: StageFiles, validation: Validation | None, *, resume: bool
+    ) -> None:
+        self._name, self._model, self._stage, self._files, self._validation = name, model, stage, files, validation
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
+        self._average = WeightAverage(model, stage.ema_decay) if stage.ema_decay else None
+        resumed = resume and files.state.exists()
+        self.progress = load_state(files, model, self._optimizer, self._average) if resumed else Progress()
+        self._started = time.monotonic() - self.progress.seconds
+        processes().wait()  # nobody may still read what the first process is about to write
+        if processes().is_first:
+            if not resumed:
+                files.best.unlink(missing_ok=True)
+                shutil.rmtree(files.events, ignore_errors=True)
+            self._log = StageLog(files.log, until_step=self.progress.step)
+
+    def take_step(self, step: int, step_loss: StepLoss) -> None:
+        """Step number `step`, from 0."""
+        stage, team = self._stage, processes()
+        seeds = [stage.seed, step] if team.is_first else [stage.seed, step, team.index]
+        torch.manual_seed(stage.seed * 1_000_003 + step + 7_368_787 * team.index)
+        for group in self._optimizer.param_groups:
+            group["lr"] = stage.learning_rate * learning_rate_share(step, stage.steps, stage.warmup_steps)
+        parts = step_loss(step, np.random.default_rng(seeds))
+        self._optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        team.average(self._model)
+        nn.utils.clip_grad_norm_(self._parameters, _GRADIENT_NORM_LIMIT)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update(step)
+        sums = self.progress.sums
+        for key, value in parts.items():
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        self.progress.step = step + 1
+
+    def keep_record(self, bar: tqdm[None]) -> None:
+        """After a step: a line of the log, a validation, the state, each when it is time."""
+        step, stage, progress = self.progress.step, self._stage, self.progress
+        progress.seconds = time.monotonic() - self._started
+        if step % _LOG_EVERY == 0:
+            if processes().is_first:
+                self._log.losses(step, progress.seconds, progress.sums, _LOG_EVERY)
+            bar.set_postfix(loss=f"{progress.sums['loss'] / _LOG_EVERY:.3f}", refresh=False)
+            progress.sums = {}
+        if self._validation is not None and (step % stage.validate_steps == 0 or step == stage.steps):
+            self._validate(self._validation)
+        if step % stage.save_steps == 0 or step == stage.steps:
+            self.save()
+
+    def save(self) -> None:
+        """Write the state, so that nothing up to here can be lost."""
+        if processes().is_first:
+            save_state(self._files, self._model, self._optimizer, self._average, self.progress)
+
+    def finish(self) -> None:
+        """Leave the model with the weights that the stage was trained for."""
+        if self._average is not None:
+            self._model.load_state_dict({**self._model.state_dict(), **self._average.tensors()}, strict=True)
+        processes().wait()
+
+    def _validate(self, validation: Validation) -> None:
+        if processes().is_first:
+            modes = {module: module.training for module in self._model.modules()}
+            self._model.eval()
+            with torch.no_grad(), self._average.applied() if self._average is not None else nullcontext():
+                figures = validation.figures()
+                if self.progress.best is None or figures["score"] > self.progress.best:
+                    self.progress.best = figures["score"]
+                    value = {"step": self.progress.step, "score": figures["score"], "model": self._model.state_dict()}
+                    write_tensors(self._files.best, value)
+                    validation.keep()
+            for module, training in modes.items():
+                module.training = training
+            self._log.validation(self.progress.step, self.progress.seconds, figures)
+            tqdm.write(f"{self._name} {self.progress.step}: {_shown(figures)}", file=sys.stderr)
+        processes().wait()
+
+
+def _shown(figures: dict[str, float]) -> str:
+    return "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
 
 
 def _set_training(model: nn.Module) -> None:
@@ -82,35 +171,3 @@ def _set_training(model: nn.Module) -> None:
     for module in model.modules():
         own = list(module.parameters())
         module.training = not own or any(parameter.requires_grad for parameter in own)
-
-
-def _log(files: StageFiles, step: int, sums: dict[str, float], count: int, seconds: float) -> None:
-    entry = {"step": step, "seconds": round(seconds, 1)} | {key: round(value / count, 5) for key, value in sums.items()}
-    with files.log.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(entry) + "\n")
-
-
-def _save_state(files: StageFiles, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    partial = files.state.with_suffix(".partial")
-    torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, partial)
-    os.replace(partial, files.state)
-
-
-def _load_state(files: StageFiles, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    state = read_state(files)
-    try:
-        model.load_state_dict(state["model"], strict=True)
-        optimizer.load_state_dict(state["optimizer"])
-    except (RuntimeError, ValueError) as caught:
-        raise UsageError(
-            f"{files.state} belongs to another config ({caught}); move it away or train without --resume."
-        ) from caught
-    return int(state["step"])
-
-
-def read_state(files: StageFiles) -> dict[str, Any]:
-    """The last saved state of a stage; UsageError where there is none."""
-    if not files.state.exists():
-        raise UsageError(f"{files.state} does not exist; train that stage first.")
-    state: dict[str, Any] = torch.load(files.state, weights_only=True)
-    return state

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from tiny_models import TINY, noise_scenes
+from tiny_shards import tiny_training, write_shard
 
 from igllm_addon.core.errors import UsageError
 from igllm_addon.core.vocabulary import CLEVR
@@ -23,49 +20,7 @@ from igllm_addon.model_runner import training
 from igllm_addon.model_runner.augmentation import augmented, band
 from igllm_addon.model_runner.checkpoint import load_checkpoint
 from igllm_addon.model_runner.data import load_shard
-from igllm_addon.model_runner.training_config import StageConfig, TrainingConfig, read_training_config
-
-_OBJECTS = [
-    {
-        "shape": "cube",
-        "size": "large",
-        "color": "green",
-        "material": "rubber",
-        "3d_coords_canonical": [-1.0, 1.0, 0.7],
-        "yaw_radians_canonical": 0.3,
-        "pixel_coords": [32.0, 40.0, 11.0],
-        "bbox_px": [20, 28, 44, 52],
-    },
-    {
-        "shape": "sphere",
-        "size": "small",
-        "color": "gray",
-        "material": "metal",
-        "3d_coords_canonical": [2.0, 0.5, 0.35],
-        "pixel_coords": [88.0, 60.0, 10.0],
-        "bbox_px": [78, 50, 98, 70],
-    },
-]
-
-
-def _write_shard(folder: Path, count: int) -> Path:
-    folder.mkdir(parents=True)
-    label = {"objects": _OBJECTS, "scene_canonical": {"camera": {"location": [7.4811, -6.5076, 5.3437]}}}
-    rng = np.random.default_rng(0)
-    with tarfile.open(folder / "train-000000.tar", "w") as archive:
-        for index in range(count):
-            buffer = io.BytesIO()
-            Image.fromarray(rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(buffer, "PNG")
-            for kind, data in (("png", buffer.getvalue()), ("json", json.dumps(label).encode()), ("code.txt", b"")):
-                member = tarfile.TarInfo(f"{index:08d}.{kind}")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
-    return folder / "train-000000.tar"
-
-
-def _config(data: Path, out: Path) -> TrainingConfig:
-    stage = StageConfig(data=(str(data),), steps=6, batch=3, learning_rate=0.01, warmup_steps=2, save_steps=2)
-    return TrainingConfig(TINY, out, tower=stage, decoder=replace(stage, seed=2))
+from igllm_addon.model_runner.training_config import read_training_config
 
 
 def _stopping_after(steps: int, original: Callable[..., object]) -> Callable[..., object]:
@@ -80,7 +35,7 @@ def _stopping_after(steps: int, original: Callable[..., object]) -> Callable[...
 
 
 def test_a_shard_is_read_at_the_towers_width(tmp_path: Path) -> None:
-    scenes = load_shard(_write_shard(tmp_path / "data", 2), 64, CLEVR)
+    scenes = load_shard(write_shard(tmp_path / "data", 2), 64, CLEVR)
 
     assert scenes.images.shape == (2, 48, 64, 3)
     assert scenes.exists.sum(dim=1).tolist() == [2, 2]
@@ -94,8 +49,9 @@ def test_a_shard_is_read_at_the_towers_width(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["tower", "decoder"])
 def test_a_stopped_training_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
-    _write_shard(tmp_path / "data", 8)
-    unbroken, broken = _config(tmp_path / "data", tmp_path / "unbroken"), _config(tmp_path / "data", tmp_path / "broken")
+    write_shard(tmp_path / "data", 8)
+    keys = {"ema_decay": 0.9, "validation": (str(tmp_path / "data"),), "validate_steps": 2}
+    unbroken, broken = (tiny_training(tmp_path / "data", tmp_path / name, **keys) for name in ("unbroken", "broken"))
     run = {"tower": training.train_tower, "decoder": training.train_decoder}[stage]
     for config in (unbroken, broken)[: 2 * (stage == "decoder")]:
         training.train_tower(config, resume=False)
@@ -111,8 +67,8 @@ def test_a_stopped_training_ends_like_an_unbroken_one(tmp_path: Path, monkeypatc
 
 
 def test_training_ends_with_a_checkpoint_that_loads(tmp_path: Path) -> None:
-    _write_shard(tmp_path / "data", 4)
-    config = _config(tmp_path / "data", tmp_path / "out")
+    write_shard(tmp_path / "data", 4)
+    config = tiny_training(tmp_path / "data", tmp_path / "out")
 
     training.train_tower(config, resume=False)
     model = training.train_decoder(config, resume=False)
@@ -123,8 +79,8 @@ def test_training_ends_with_a_checkpoint_that_loads(tmp_path: Path) -> None:
 
 
 def test_the_decoder_stage_leaves_the_tower_as_it_was(tmp_path: Path) -> None:
-    _write_shard(tmp_path / "data", 4)
-    config = _config(tmp_path / "data", tmp_path / "out")
+    write_shard(tmp_path / "data", 4)
+    config = tiny_training(tmp_path / "data", tmp_path / "out")
 
     tower = training.train_tower(config, resume=False)
     model = training.train_decoder(config, resume=False)
@@ -133,8 +89,8 @@ def test_the_decoder_stage_leaves_the_tower_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_state_of_another_architecture_is_not_resumed(tmp_path: Path) -> None:
-    _write_shard(tmp_path / "data", 4)
-    config = _config(tmp_path / "data", tmp_path / "out")
+    write_shard(tmp_path / "data", 4)
+    config = tiny_training(tmp_path / "data", tmp_path / "out")
     training.train_tower(config, resume=False)
     wider = replace(TINY, vision=replace(TINY.vision, fine_channels=12))
 
