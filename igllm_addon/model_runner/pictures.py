@@ -59,8 +59,12 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
 
 def _as_8_bits(picture: Image.Image) -> Image.Image:
     """Greyscale of 16 or 32 bits, which PIL's own conversion would clip at 255 instead of scaling."""
-    values = np.asarray(picture, dtype=np.float64)
+    values = np.array(picture, dtype=np.float32)
     top = 255.0 if values.size == 0 or values.max() <= 255.0 else 65535.0
     if picture.mode == "F" and values.size and values.max() <= 1.0:
         top = 1.0
-    return Image.fromarray((np.clip(values / top, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+    # In place, because a picture at the limit takes 256 MB here.
+    values *= 255.0 / top
+    values += 0.5
+    np.clip(values, 0.0, 255.0, out=values)
+    return Image.fromarray(values.astype(np.uint8))

@@ -19,7 +19,9 @@ class Schedule(Generic[_Client]):
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: dict[_Client, deque[Request]] = {}  # the client whose turn it is comes first
+        self._waiting: dict[_Client, deque[Request]] = {}
+        self._turns = 0
+        self._last_turn: dict[_Client, int] = {}
         self._closed = False
 
     def add(self, client: _Client, request: Request) -> bool:
@@ -45,18 +47,20 @@ class Schedule(Generic[_Client]):
         """Forget all that a client asked for."""
         with self._changed:
             self._waiting.pop(client, None)
+            self._last_turn.pop(client, None)
 
     def next_or_none(self) -> tuple[_Client, Request] | None:
-        """Wait for a request and take it: the oldest of the client that has waited longest for its turn. None once closed."""
+        """Wait for a request and take it: the oldest of the client whose last turn is longest ago. None once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._waiting)
             if self._closed:
                 return None
-            client = next(iter(self._waiting))
-            waiting = self._waiting.pop(client)
-            request = waiting.popleft()
-            if waiting:
-                self._waiting[client] = waiting  # behind all others
+            client = min(self._waiting, key=lambda each: self._last_turn.get(each, 0))
+            request = self._waiting[client].popleft()
+            if not self._waiting[client]:
+                del self._waiting[client]
+            self._turns += 1
+            self._last_turn[client] = self._turns
             return client, request
 
     def close(self) -> None:

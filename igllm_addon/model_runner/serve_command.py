@@ -10,8 +10,6 @@ from ..core.command_line import SentenceParser
 from ..core.errors import UsageError
 from ..core.rendezvous import HOST
 from .address_file import own_address_path
-from .fakes import FakePredictor
-from .loopback import LoopbackServer
 from .shipped import model_directory, shipped_models
 
 _DESCRIPTION = f"""Keep a model in memory for any number of clients of yours, such as `igllm derender --connect`, until Ctrl-C.
@@ -28,6 +26,10 @@ def main_serve(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--fake", action="store_true", help=argparse.SUPPRESS)  # for tests: a model is one of fakes.py
     options = parser.parse_args(arguments)
+    # Imported only now: the help needs nothing but Python, and these need numpy.
+    from .fakes import FakePredictor
+    from .loopback import LoopbackServer
+
     if options.fake:
         server = LoopbackServer(own_address_path(), options.port, options.model, FakePredictor)
     else:

@@ -127,12 +127,14 @@ class Session:
     def _queue(self, request: Request) -> None:
         refusal = None
         with self._lock:
-            if not self._initialized:
+            if self._gone:
+                return
+            if not self._initialized and not isinstance(request, Shutdown):
                 sentence = "The first request must be initialize, and succeed."
                 refusal = Failure(request.id, ErrorCode.NOT_INITIALIZED, sentence)
             elif request.id in self._pending:
                 refusal = Failure(None, ErrorCode.NOT_A_MESSAGE, f"The id {request.id} belongs to a request that still waits.")
-            elif not self._gone:
+            else:
                 self._pending.add(request.id)
         if refusal is not None:
             self.send(refusal)

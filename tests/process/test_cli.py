@@ -37,11 +37,11 @@ def test_help_lists_the_verbs_and_needs_nothing_but_python() -> None:
     result = igllm("--help", python=("-I", "-S"))
 
     assert (result.returncode, result.stderr) == (0, "")
-    for verb in ("derender", "generate", "train", "infer", "evaluate", "render", "compare", "models", "doctor"):
+    for verb in ("derender", "generate", "train", "infer", "evaluate", "render", "compare", "serve", "models", "doctor"):
         assert f"\n  {verb} " in result.stdout
 
 
-@pytest.mark.parametrize("verb", ["derender", "render", "compare", "models", "doctor"])
+@pytest.mark.parametrize("verb", ["derender", "render", "compare", "serve", "models", "doctor"])
 def test_each_verb_explains_itself_without_a_package(verb: str) -> None:
     result = igllm(verb, "--help", python=("-I", "-S"))
 
@@ -71,6 +71,8 @@ def test_each_verb_explains_itself_without_a_package(verb: str) -> None:
             ["derender", "good.png", "--model", "empty"],
             "igllm derender: The model folder empty lacks config.json and model.safetensors",
         ),
+        (["serve", "--port", "80"], "igllm serve: Argument --port: expected a port between 1024 and 65535, got '80'"),
+        (["serve", "--model", "gpt"], "igllm serve: There is no model 'gpt'"),
         (["render", "missing.py", "--out", "out"], "igllm render: missing.py cannot be read"),
         (
             ["render", "words.png", "--out", "out"],

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from runner_driver import has_ended
+from serve_driver import environment, served
 
 pytest.importorskip("bpy", reason="needs the bpy wheel")
 pytest.importorskip("torch", reason="needs torch")
@@ -40,6 +41,41 @@ def test_a_picture_becomes_a_scene_and_the_last_line_says_where(tmp_path: Path) 
     document = json.loads((tmp_path / "out" / "scene.json").read_text())
     assert (document["model"], document["source"], len(document["confidences"])) == ("clevr-small", PICTURE.name, 7)
     assert document["comparison"]["psnr_db"] > 25.0
+
+
+def test_a_runner_that_is_running_already_is_used_and_goes_on(tmp_path: Path) -> None:
+    with served(tmp_path / "runtime") as server:
+        results = [
+            subprocess.run(
+                command("derender", PICTURE, "--out", tmp_path / out, "--samples", 1, "--connect"),
+                cwd=ROOT,
+                env=environment(tmp_path / "runtime"),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            for out in ("first", "second")
+        ]
+        running = server.process.poll() is None
+
+    assert [result.returncode for result in results] == [0, 0], results
+    assert results[1].stdout == f"3 objects of {PICTURE} in {tmp_path / 'second'}\n"
+    assert running
+
+
+def test_connecting_without_a_runner_says_how_to_start_one(tmp_path: Path) -> None:
+    result = subprocess.run(
+        command("derender", PICTURE, "--out", tmp_path / "out", "--connect"),
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert "start one with `igllm serve`" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_leaves_neither_files_nor_a_runner(tmp_path: Path) -> None:

@@ -117,6 +117,103 @@ def test_a_request_can_be_cancelled_while_it_waits() -> None:
     assert codes == {first: ErrorCode.CANCELLED, second: ErrorCode.CANCELLED}
 
 
+def test_a_cancel_is_answered_though_the_model_does_not_come_back() -> None:
+    with fake_runner("hang") as client:
+        request = client.send(predict())
+        poll_until_progress(client, "looking")
+
+        client.cancel(request)
+        cancelled = messages_until_answered(client, request)[-1]
+
+    assert isinstance(cancelled, Failure)
+    assert cancelled.code == ErrorCode.CANCELLED
+
+
+def test_nothing_about_a_request_follows_its_cancellation() -> None:
+    with fake_runner("slow") as client:
+        request = client.send(predict())
+        poll_until_progress(client, "looking slowly")
+
+        client.cancel(request)
+        messages_until_answered(client, request)
+        following = messages_until_answered(client, client.send(Unload()))
+
+    assert [type(item) for item in following] == [Done]
+
+
+def test_a_shutdown_lets_the_requests_before_it_be_answered() -> None:
+    with fake_runner("success") as client:
+        ids = [client.send(predict()) for _ in range(3)]
+        last = client.send(Shutdown())
+        messages = messages_until_answered(client, last)
+
+    assert [item.id for item in messages if isinstance(item, Prediction | Done)] == [*ids, last]
+
+
+def test_closing_a_client_with_requests_that_wait_ends_the_runner() -> None:
+    with fake_runner("slow") as client:
+        for _ in range(3):
+            client.send(predict())
+        poll_until_progress(client, "looking slowly")
+
+    assert process_of(client).returncode == 0
+
+
+def test_a_fault_of_the_program_is_an_answer_with_its_traceback_in_the_log() -> None:
+    with fake_runner("faulty") as client:
+        failure = answer_of(client, predict())
+        unloaded = answer_of(client, Unload())
+
+    assert isinstance(failure, Failure)
+    assert (failure.code, "a fault of the program" in failure.message) == (ErrorCode.INTERNAL, True)
+    assert "Traceback" in client.log_tail
+    assert isinstance(unloaded, Done)
+
+
+def memory_mb(client: RunnerClient, kind: str = "VmRSS") -> float:
+    """What the runner's process holds now, or (VmHWM) has held at most."""
+    status = Path(f"/proc/{process_of(client).pid}/status")
+    if not status.exists():
+        pytest.skip("needs /proc to see a process's memory")
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith(f"{kind}:")]
+    return int(line.split()[1]) / 1024
+
+
+def test_unloading_gives_the_models_memory_back_and_the_next_request_loads_again() -> None:
+    with fake_runner("heavy") as client:
+        answer_of(client, predict())
+        loaded = memory_mb(client)
+        answer_of(client, Unload())
+        unloaded = memory_mb(client)
+        answer_of(client, predict())
+        again = memory_mb(client)
+
+    assert unloaded < loaded - 240
+    assert abs(again - loaded) < 16
+
+
+def test_another_model_is_loaded_in_the_place_of_the_first_and_not_beside_it() -> None:
+    with fake_runner("heavy") as client:
+        answer_of(client, predict(model="first"))
+        loaded = memory_mb(client)
+        answer_of(client, predict(model="second"))
+        most = memory_mb(client, "VmHWM")
+
+    assert most < loaded + 64
+
+
+def test_a_picture_of_400_million_pixels_is_refused_without_being_decoded() -> None:
+    with fake_runner("success") as client:
+        answer_of(client, predict())
+        before = memory_mb(client, "VmHWM")
+        failure = answer_of(client, predict(picture_bytes("PNG", (20_000, 20_000), "1")))
+        most = memory_mb(client, "VmHWM")
+
+    assert isinstance(failure, Failure)
+    assert failure.code == ErrorCode.UNUSABLE_PICTURE
+    assert most < before + 16
+
+
 def test_what_libraries_print_goes_to_the_log_and_not_onto_the_wire() -> None:
     with fake_runner("chatty") as client:
         answer = answer_of(client, predict())

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 from runner_driver import answer_of, predict
 
-pytest.importorskip("torch", reason="needs torch")
+torch = pytest.importorskip("torch", reason="needs torch")
+
+from safetensors.torch import load, save  # noqa: E402  (torch must be known to exist first)
 
 from igllm_addon.bridge.client import RunnerClient  # noqa: E402  (torch must be known to exist first)
 from igllm_addon.bridge.launch import runner_command  # noqa: E402
@@ -46,3 +50,30 @@ def test_checkpoints_that_cannot_be_used_are_answers_and_a_good_one_is_served_af
     assert "sha256" in said(changed)
     assert "lacks config.json and model.safetensors" in said(missing)
     assert isinstance(good, Prediction)
+
+
+def with_its_sha256(config: bytes, weights: bytes) -> bytes:
+    return json.dumps(json.loads(config) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}).encode()
+
+
+def test_weights_whose_sha256_is_right_and_that_fit_no_model_are_answers_too(tmp_path: Path) -> None:
+    shipped = model_directory(DEFAULT_MODEL)
+    config, weights = (shipped / "config.json").read_bytes(), (shipped / "model.safetensors").read_bytes()
+    tensors = load(weights)
+    name = min(tensors)
+    fewer = save({key: value for key, value in tensors.items() if key != name})
+    wider = save(tensors | {name: torch.cat([tensors[name], tensors[name]])})
+    cut = weights[:-1000]
+
+    with RunnerClient(runner_command()) as client:
+        torn = answer_of(client, predict(model=checkpoint(tmp_path / "torn", with_its_sha256(config, cut), cut)))
+        lacking = answer_of(client, predict(model=checkpoint(tmp_path / "lacking", with_its_sha256(config, fewer), fewer)))
+        other = answer_of(client, predict(model=checkpoint(tmp_path / "other", with_its_sha256(config, wider), wider)))
+        foreign = answer_of(client, predict(model=checkpoint(tmp_path / "foreign", b'{"model_type": "llama"}', weights)))
+        none = answer_of(client, predict(model=checkpoint(tmp_path / "none", config, b"")))
+
+    assert "safetensors" in said(torn)
+    assert name in said(lacking)
+    assert name in said(other)
+    assert "config.json" in said(foreign)
+    assert "sha256" in said(none)

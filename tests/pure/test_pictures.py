@@ -67,6 +67,20 @@ def test_a_cmyk_jpeg_becomes_rgb() -> None:
     assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 255, 255))
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_other_formats_are_read(file_format: str) -> None:
+    picture = picture_from_bytes(saved(Image.new("RGB", (16, 8), "white"), file_format), "photo")
+
+    assert (picture.mode, picture.size, picture.getpixel((3, 3))) == ("RGB", (16, 8), (255, 255, 255))
+
+
+def test_a_format_whose_reader_would_start_a_program_is_refused() -> None:
+    postscript = saved(Image.new("RGB", (16, 8)), "EPS")
+
+    with pytest.raises(UsageError, match="not a picture"):
+        picture_from_bytes(postscript, "photo.eps")
+
+
 def test_a_picture_taken_on_its_side_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn clockwise is due

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -81,6 +83,30 @@ def test_no_repr_of_a_message_shows_a_secret() -> None:
     shown = repr(Authenticate("hunter2")) + repr(Authenticated(0, "hunter3")) + repr(Address(1, 2, "hunter2", "hunter3"))
 
     assert "hunter" not in shown
+
+
+# Everything that a line passes through; what training reads from its own disk is another matter.
+WIRE_MODULES = ("serving", "session", "schedule", "loopback", "gate", "address_file", "serve_command", "pictures", "__main__")
+
+
+def test_neither_side_of_the_wire_knows_how_to_unpickle() -> None:
+    package = Path(protocol.__file__).parents[1]
+    runner = [package / "model_runner" / f"{name}.py" for name in WIRE_MODULES]
+    sources = [*package.glob("core/*.py"), *package.glob("bridge/*.py"), *runner]
+    imported = {
+        name.split(".")[0]
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported(node)
+    }
+
+    assert imported & {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "multiprocessing"} == set()
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
 
 
 @given(st.binary())
