@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import LlamaForCausalLM
+
+from . import torchvision_operators as torchvision_operators  # before transformers
+
+from transformers import LlamaForCausalLM  # isort: skip
 
 from ..core.errors import WeightsError
 
@@ -213,7 +217,7 @@ class _Placed:
     end: int
 
 
-def _layer_of(layer: nn.Module) -> _Layer:
+def _layer_of(layer: Any) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     return _Layer(
         attention_norm=layer.input_layernorm.weight,
@@ -226,7 +230,7 @@ def _layer_of(layer: nn.Module) -> _Layer:
     )
 
 
-def _joined(modules: list[nn.Module]) -> _Product:
+def _joined(modules: list[Any]) -> _Product:
     """One product in place of several. What is no plain linear layer (an adapter, say) is called as it is."""
     if any(type(module) is not nn.Linear for module in modules):
         return lambda x: torch.cat([module(x) for module in modules], dim=-1)
@@ -246,7 +250,7 @@ def _joined_parameters(parameters: list[nn.Parameter]) -> Tensor:
     """Parameters beside each other in one tensor, of which they become views: matrices as (inputs, outputs), which is the order
     in which a product with few rows reads them fastest."""
     joined = torch.cat([parameter.data.t() for parameter in parameters], dim=-1)
-    parts = joined.split([len(parameter) for parameter in parameters], dim=-1)
+    parts = torch.split(joined, [len(parameter) for parameter in parameters], dim=-1)
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.data = part.t()
     return joined
