@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO_OUT := demo_output
 
-.PHONY: help install demo test check bench versions lock clean
+.PHONY: help install demo test check bench bench-decode versions lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(INSTALLED)  ## build the environment (the other targets do it by themselves)
 
@@ -32,6 +32,9 @@ check: $(INSTALLED)  ## lint, format and types
 
 bench: $(INSTALLED)  ## measure rendering against the classic procedure (half an hour)
 	$(BIN)/python benchmarks/generate.py
+
+bench-decode: $(INSTALLED)  ## measure decoding against generate of transformers (a minute)
+	$(BIN)/python benchmarks/decode.py
 
 versions: $(INSTALLED)  ## try `igllm generate` in every supported Blender (an environment each in build/versions, 5 GB)
 	$(BIN)/python tests/versions/run_versions.py

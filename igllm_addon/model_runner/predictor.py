@@ -46,7 +46,7 @@ class Predictor:
     def predict(self, image: Image.Image) -> Iterator[Progress | Statement | Prediction]:
         """Progress and statements while they are written; the Prediction is always last. Closing the iterator cancels."""
         yield Progress("looking at the picture", 0.0)
-        glimpse = self._model.look(_picture_tensor(image, self._model.config.vision.input_width_px))
+        glimpse = self._model.look(picture_tensor(image, self._model.config.vision.input_width_px))
         # How many objects there are shows only at the end, so the fraction of the writing is not known.
         yield Progress("writing the program", None)
         texts: list[str] = []
@@ -60,7 +60,7 @@ class Predictor:
 
     def predict_many(self, images: Iterable[Image.Image], batch: int = 16) -> Iterator[Prediction]:
         """The predictions for many pictures, in their order. At most `batch` pictures are held, and looked at together."""
-        pictures = (_picture_tensor(image, self._model.config.vision.input_width_px) for image in images)
+        pictures = (picture_tensor(image, self._model.config.vision.input_width_px) for image in images)
         for _, alike in groupby(pictures, key=lambda picture: picture.shape):
             while together := list(islice(alike, batch)):
                 yield from self._predict_together(torch.cat(together))
@@ -71,7 +71,7 @@ class Predictor:
             yield Prediction("".join(statement.text for statement in statements), confidences)
 
 
-def _picture_tensor(image: Image.Image, width_px: int) -> torch.Tensor:
+def picture_tensor(image: Image.Image, width_px: int) -> torch.Tensor:
     """(1, 3, H, W) float in [0, 1], W = width_px."""
     low, high = _ASPECT_RANGE
     if not low <= image.height / image.width <= high:
