@@ -207,7 +207,7 @@ class RunnerClient:
 
     def _read_messages(self) -> None:
         try:
-            with self._link.reader as stream:
+            with (stream := self._link.reader):
                 for item in read_messages(stream):
                     if not self._deliver(item):
                         return

@@ -105,6 +105,15 @@ def test_silence_and_half_a_line_are_ended_by_the_runner(server: Served) -> None
         assert slow.recv(1) == b""
 
 
+def test_a_stranger_who_drips_bytes_is_ended_all_the_same(server: Served) -> None:
+    dripping = b'{"jsonrpc":"2.0",' + b" " * 900
+
+    with stranger(server.address) as slow, pytest.raises(ConnectionError):
+        for byte in dripping:  # at this pace the line would take three minutes
+            slow.sendall(bytes([byte]))
+            threading.Event().wait(0.2)
+
+
 def test_a_crowd_of_silent_strangers_keeps_nobody_out(server: Served) -> None:
     with ExitStack() as crowd:
         for _ in range(300):
