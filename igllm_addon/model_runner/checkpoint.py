@@ -2,7 +2,9 @@
 """Checkpoints: a folder with config.json and model.safetensors. Written atomically, loaded strictly.
 
 Parameters are stored in half precision; running statistics of normalisations keep their own. config.json names the sha256 of the
-weights, so that a torn download is told from a wrong architecture.
+weights, so that a torn download is told from a wrong architecture. What a model builds on without changing it (a pretrained
+language model, an open_clip tower) stays in its own folder: config.json names it and what it must be, and the checkpoint holds
+adapters, projector and heads. Adapters are merged when a checkpoint is loaded, so that they cost nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from ..core.errors import WeightsError
-from .config import ModelConfig, config_from_json, config_to_json
+from .config import ModelConfig, OpenClipConfig, config_from_json, config_to_json
+from .language import belongs_to_base, merge_adapters
 from .model import Igllm
 
 CONFIG_NAME = "config.json"
@@ -31,13 +35,14 @@ def save_checkpoint(directory: Path, model: Igllm) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     kept = {name for name, _ in model.named_parameters()}
     tensors = {
-        name: (tensor.to(torch.float16) if name in kept else tensor).contiguous() for name, tensor in model.state_dict().items()
+        name: (tensor.to(torch.float16) if name in kept else tensor).cpu().contiguous()
+        for name, tensor in own_tensors(model).items()
     }
     data = save_tensors(tensors)
     digest = hashlib.sha256(data).hexdigest()
     config = json.loads(config_to_json(model.config)) | {"weights_sha256": digest}
     _write(directory / WEIGHTS_NAME, data)
-    _write(directory / CONFIG_NAME, (json.dumps(config, indent=2) + "\n").encode())
+    _write(directory / CONFIG_NAME, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode())
     return digest
 
 
@@ -60,9 +65,26 @@ def load_checkpoint(directory: Path) -> Igllm:
     except SafetensorError as caught:
         raise WeightsError(f"{path} is not a safetensors file ({caught}); install it again") from caught
     model = Igllm(config)
-    _check_tensors(path, {name: tensor.shape for name, tensor in model.state_dict().items()}, tensors)
-    model.load_state_dict(tensors, strict=True)
+    own = own_tensors(model)
+    _check_tensors(path, {name: tensor.shape for name, tensor in own.items()}, tensors)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+    merge_adapters(model.language_model)
     return model.eval().requires_grad_(False)
+
+
+def own_tensors(model: Igllm) -> dict[str, Tensor]:
+    """What of the model's state is its own and not that of a folder it builds on, by name. The tensors are the model's."""
+    foreign_tower = isinstance(model.config.vision, OpenClipConfig)
+    base = model.config.decoder.base
+
+    def is_foreign(name: str) -> bool:
+        if name.startswith("language_model."):
+            return belongs_to_base(name, base)
+        return foreign_tower and name.startswith("tower.")
+
+    return {name: tensor for name, tensor in model.state_dict().items() if not is_foreign(name)}
 
 
 def _check_tensors(path: Path, wanted: dict[str, torch.Size], found: dict[str, torch.Tensor]) -> None:

@@ -13,8 +13,15 @@ from ..core.errors import SceneError, WeightsError
 from ..core.vocabulary import Vocabulary
 
 _FORMAT = "igllm-checkpoint"
-_VERSION = 1
-NUMERIC_HEADS = ("tanh_mlp_gelu", "linear")
+_VERSION = 2
+_READ_VERSIONS = (1, 2)  # version 1 knew one composition, which the defaults of version 2 describe
+NUMERIC_HEADS = ("none", "linear", "tanh_mlp_gelu")
+VISUAL_TOKENS = ("peaks", "grid8", "grid16", "patches")
+PROJECTORS = ("linear", "mlp")
+DIALECTS = ("compact", "text")
+TOKENIZERS = ("pieces", "characters")
+ROTATIONS = ("euler", "euler_int", "aa", "6d", "symmetric")
+BASE_TRAININGS = ("lora", "frozen", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,67 @@ class VisionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenClipConfig:
+    """A frozen tower of open_clip's; its patches are the visual tokens. The weights stay where they are, outside checkpoints.
+
+    architecture: a name that open_clip knows, such as "ViT-L-14-336"; empty where `weights` is a folder whose
+    open_clip_config.json says it. weights: that folder, or a file of weights. input_width_px: side of the square to which
+    pictures are padded and resized. feature_width: numbers of a patch. hidden_layer: the layer whose output is taken, counted
+    from the end: -2 leaves out the last. config_sha256: of open_clip_config.json where there is one.
+    """
+
+    architecture: str
+    weights: str
+    input_width_px: int
+    feature_width: int
+    hidden_layer: int = -2
+    quick_gelu: bool = False
+    config_sha256: str = ""
+    kind: str = "open_clip"
+
+    def __post_init__(self) -> None:
+        if self.hidden_layer > -1:
+            raise WeightsError(f"a config takes the hidden layer {self.hidden_layer} of a tower; count from the end, such as -2")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseConfig:
+    """A pretrained language model of the LLaMA family in its public format: config.json, weights, tokenizer. It stays in its
+    folder, outside of checkpoints, unless all of it is trained.
+
+    training: "lora" learns adapters of every linear layer, "frozen" nothing, "full" everything. config_sha256: of the
+    folder's config.json; empty where a training config leaves it open. number_token: an item of the tokenizer that never
+    occurs in graphics code and stands for [NUM]. dtype: "float32" or "bfloat16".
+    """
+
+    folder: str
+    config_sha256: str = ""
+    training: str = "lora"
+    lora_rank: int = 128
+    lora_alpha: int = 256
+    lora_dropout: float = 0.05
+    number_token: str = "数"
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        _one_of("the training of its language model", self.training, BASE_TRAININGS)
+        _one_of("the dtype of its language model", self.dtype, ("float32", "bfloat16"))
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """A LLaMA-family language model of `layers` layers and how many peaks of the picture it sees as visual tokens."""
+    """A LLaMA-family language model, what it sees and how it writes; docs/model.md tells what each option is worth.
+
+    width, layers, attention_heads, intermediate_width: its sizes; where there is a `base`, what the base must have.
+    visual: its visual tokens: the "peaks" of the compact tower, the strongest `visual_tokens` of them, or a "grid8" or "grid16"
+    of its features of that stride in pixels, or the "patches" of an open_clip tower. projector: "linear" or "mlp".
+    dialect: "compact", one token for each thing that is not forced, or "text", IG-LLM's prompt and answer. tokenizer: of the
+    text dialect where there is no base: "pieces" or "characters". numeric_head: "none" writes digits. pointer: numbers are
+    those of the peak that a statement is about, plus an offset. number_scales: each quantity has its head and units; off: one
+    head for every single number, raw. feed_numbers: a number is fed back with the embedding of its [NUM]. rotation: how
+    rotations are written (rotation_encodings.py). camera: whether programs begin with the camera. location_spread_m: what one
+    unit of the head is worth where locations have a scale but no pointer.
+    """
 
     width: int = 192
     layers: int = 4
@@ -61,10 +127,31 @@ class DecoderConfig:
     intermediate_width: int = 512
     visual_tokens: int = 16
     numeric_head: str = "tanh_mlp_gelu"
+    visual: str = "peaks"
+    projector: str = "mlp"
+    dialect: str = "compact"
+    tokenizer: str = "pieces"
+    pointer: bool = True
+    number_scales: bool = True
+    feed_numbers: bool = True
+    rotation: str = "symmetric"
+    camera: bool = True
+    location_spread_m: float = 2.0
+    base: BaseConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.numeric_head not in NUMERIC_HEADS:
-            raise WeightsError(f"a config asks for the numeric head {self.numeric_head!r}, which is none of {NUMERIC_HEADS}")
+        _one_of("the numeric head", self.numeric_head, NUMERIC_HEADS)
+        _one_of("the visual tokens", self.visual, VISUAL_TOKENS)
+        _one_of("the projector", self.projector, PROJECTORS)
+        _one_of("the dialect", self.dialect, DIALECTS)
+        _one_of("the tokenizer", self.tokenizer, TOKENIZERS)
+        _one_of("the rotation encoding", self.rotation, ROTATIONS)
+        if self.pointer and self.visual != "peaks":
+            raise WeightsError(f"a config has a pointer but {self.visual} for visual tokens; a pointer needs peaks to point at")
+        if self.pointer and self.numeric_head == "none":
+            raise WeightsError("a config has a pointer but no numeric head; digits cannot be offsets, so switch one of them")
+        if self.base is not None and self.dialect != "text":
+            raise WeightsError('a config has a pretrained language model, which speaks the dialect "text", not "compact"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +161,15 @@ class ModelConfig:
     name: str
     vocabulary: Vocabulary
     geometry: GeometryConfig
-    vision: VisionConfig
+    vision: VisionConfig | OpenClipConfig
     decoder: DecoderConfig
 
     def __post_init__(self) -> None:
+        if (self.decoder.visual == "patches") != isinstance(self.vision, OpenClipConfig):
+            raise WeightsError(
+                f"the config of {self.name!r} has {self.decoder.visual} for visual tokens; an open_clip tower gives patches,"
+                " the compact one peaks or a grid"
+            )
         sizes = set(self.vocabulary.words.get("size", ()))
         if sizes != set(self.geometry.half_extents_m):
             raise WeightsError(f"the config of {self.name!r} needs one half extent for each of the sizes {sorted(sizes)}")
@@ -98,6 +190,7 @@ def config_to_json(config: ModelConfig) -> str:
             "template": vocabulary.template,
             "words": dict(vocabulary.words),
             "synonyms": {name: dict(pairs) for name, pairs in vocabulary.synonyms.items()},
+            "location_length": vocabulary.location_length,
             "location_limit": vocabulary.location_limit,
             "rotation_length": vocabulary.rotation_length,
             "rotated_shapes": vocabulary.rotated_shapes,
@@ -109,26 +202,37 @@ def config_to_json(config: ModelConfig) -> str:
         "vision": asdict(config.vision),
         "decoder": asdict(config.decoder),
     }
-    return json.dumps(value, indent=2) + "\n"
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def config_from_json(text: str, where: str) -> ModelConfig:
     """The config that config_to_json wrote; anything else raises a WeightsError that names `where` it stood."""
     try:
         value = json.loads(text)
-        if (value["format"], value["version"]) != (_FORMAT, _VERSION):
+        if value["format"] != _FORMAT or value["version"] not in _READ_VERSIONS:
             raise WeightsError(
-                f"{where} is {value['format']} version {value['version']}; this program reads {_FORMAT} {_VERSION}"
+                f"{where} is {value['format']} version {value['version']}; this program reads {_FORMAT} up to {_VERSION}"
             )
         return ModelConfig(
             name=str(value["name"]),
             vocabulary=_vocabulary_from_json(value["vocabulary"]),
             geometry=GeometryConfig(**value["geometry"]),
-            vision=VisionConfig(**_tuples(value["vision"])),
-            decoder=DecoderConfig(**value["decoder"]),
+            vision=vision_from_json(value["vision"]),
+            decoder=decoder_from_json(value["decoder"]),
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, SceneError) as caught:
         raise WeightsError(f"{where} is not the config of a checkpoint ({caught}); download or train the model again") from caught
+
+
+def vision_from_json(value: dict[str, Any]) -> VisionConfig | OpenClipConfig:
+    """The tower's part of a config. TypeError where a key does not belong there."""
+    return OpenClipConfig(**value) if value.get("kind") == "open_clip" else VisionConfig(**_tuples(value))
+
+
+def decoder_from_json(value: dict[str, Any]) -> DecoderConfig:
+    """The decoder's part of a config. TypeError where a key does not belong there."""
+    base = value.get("base")
+    return DecoderConfig(**{**value, "base": None if base is None else BaseConfig(**base)})
 
 
 def _vocabulary_from_json(value: dict[str, Any]) -> Vocabulary:
@@ -138,3 +242,8 @@ def _vocabulary_from_json(value: dict[str, Any]) -> Vocabulary:
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
+
+
+def _one_of(what: str, found: str, known: tuple[str, ...]) -> None:
+    if found not in known:
+        raise WeightsError(f"a config has {found!r} for {what}, which is none of {', '.join(known)}")

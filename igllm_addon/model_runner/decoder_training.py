@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The second stage of training: projector, language model, pointer and numeric head on what the frozen tower sees.
 
-The tower looks at every picture once for each variety, before the first step; no convolution is in the loop.
-Letters as in model.py.
+Where the tower's answers are small, it looks at every picture once for each variety, before the first step, and no convolution
+is in the loop; else it looks at the pictures of a batch. Letters as in model.py; n numbers of one [NUM].
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,26 +17,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..core.vocabulary import WORD_FIELDS
 from .augmentation import augmented
 from .data import SceneTensors
 from .model import Glimpse, Igllm
-from .program_tokens import CAMERA_NUMBERS, LOCATION_NUMBERS, YAW_NUMBERS
-from .programs import (
-    FEED_CAMERA,
-    FEED_LOCATION,
-    FEED_YAW,
-    NOTHING,
-    READ_CAMERA,
-    READ_LOCATION,
-    READ_YAW,
-    ProgramTensors,
-    peaks_of_objects,
-    programs_of,
-    yaw_directions,
-)
+from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, YAW_NUMBERS, Number
+from .programs import NOTHING, ProgramTensors, Variety, numbers_of, peaks_of_objects, programs_of
+from .tower_training import yaw_orders
 
 _LOOK_BATCH = 25
-_LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0}
+_LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0, "rotation": 2.0}
+# Errors of numbers in units in which they matter alike, and from which error on they count linearly.
+_CAMERA_UNITS = (10.0, 100.0)
+_SMOOTH_BELOW = {CAMERA_NUMBERS: 1.0, LOCATION_NUMBERS: 0.05}
+_SMOOTH_BELOW_ELSE = 0.1
 # About the errors of what is fed back in decoding.
 _CAMERA_NOISE = (0.05, 0.005)
 _LOCATION_NOISE_M = 0.04
@@ -46,73 +40,138 @@ _SCORE_LOGIT_NOISE = 0.7
 
 
 class GlimpseSet:
-    """What the tower sees of a set of scenes under several varieties, with the labels that fit: tensors in memory."""
+    """What the tower sees of a set of scenes under several varieties, with the labels that fit: tensors in memory.
+
+    With 0 varieties nothing is kept, and the tower looks at each batch under a variety of its own.
+    """
 
     def __init__(self, model: Igllm, scenes: SceneTensors, varieties: int, seed: int) -> None:
+        self._model, self._pictures = model, scenes if varieties == 0 else None
+        self.overlooked = 0.0
+        if varieties == 0:
+            return
         parts: list[tuple[Glimpse, SceneTensors, Tensor]] = []
         chunks = [range(start, min(start + _LOOK_BATCH, len(scenes))) for start in range(0, len(scenes), _LOOK_BATCH)]
         todo = [(variety, chunk) for variety in range(varieties) for chunk in chunks]
         for variety, chunk in tqdm(todo, desc="look", unit="batch", file=sys.stderr, mininterval=5.0):
             rng = np.random.default_rng([seed, variety, chunk.start])
-            pictures, labels = augmented(scenes.take(torch.tensor(chunk)), rng)
-            glimpse = model.look(pictures)
+            glimpse, labels, peaks = self._seen(scenes.take(torch.tensor(chunk)), rng)
             # The pictures are not needed any more, and bands have another height.
-            labels = replace(labels, images=torch.zeros(len(chunk), 0))
-            parts.append((glimpse, labels, peaks_of_objects(glimpse, labels)))
-        names = Glimpse.__dataclass_fields__
-        self.glimpse = Glimpse(*(torch.cat([getattr(part[0], name) for part in parts]) for name in names))
+            parts.append((glimpse, replace(labels, images=torch.zeros(len(chunk), 0)), peaks))
+        self.glimpse = Glimpse.join([part[0] for part in parts])
         self.scenes = SceneTensors.join([part[1] for part in parts])
         self.peaks = torch.cat([part[2] for part in parts])
-        self.overlooked = float((self.scenes.exists & (self.peaks == NOTHING)).sum() / self.scenes.exists.sum())
+        if model.config.decoder.visual == "peaks":
+            self.overlooked = float((self.scenes.exists & (self.peaks == NOTHING)).sum() / self.scenes.exists.sum())
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Glimpse, SceneTensors, Tensor]:
         """Glimpses, labels and peaks of a random batch."""
+        if self._pictures is not None:
+            return self._seen(self._pictures.take(torch.from_numpy(rng.integers(0, len(self._pictures), size))), rng)
         rows = torch.from_numpy(rng.integers(0, len(self.peaks), size))
         return self.glimpse.take(rows), self.scenes.take(rows), self.peaks[rows]
 
+    def _seen(self, scenes: SceneTensors, rng: np.random.Generator) -> tuple[Glimpse, SceneTensors, Tensor]:
+        pictures, labels = augmented(scenes, rng)
+        glimpse = self._model.look(pictures.to(self._model.camera_middle.device))
+        if self._model.config.decoder.visual != "peaks":
+            return glimpse, labels, torch.full(labels.exists.shape, NOTHING)
+        return glimpse, labels, peaks_of_objects(glimpse, labels)
 
-def decoder_step_loss(model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: Tensor) -> dict[str, Tensor]:
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch in the making: what is known about the right answers. numbers: quantity -> (B, n) or (B, M, n)."""
+
+    glimpse: Glimpse
+    scenes: SceneTensors
+    programs: ProgramTensors
+    numbers: dict[str, Tensor]
+
+
+def decoder_step_loss(
+    model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: Tensor, variety: Variety | None = None
+) -> dict[str, Tensor]:
     """The parts of the loss of a batch; their weighted sum is "loss"."""
-    programs = programs_of(scenes, peaks, model.tokens, model.tower.fields)
-    visual = model.visual_embeddings(_less_sure(model, glimpse))
-    fed = _fed_embeddings(model, visual, scenes, programs)
-    output = model.language_model.model(inputs_embeds=torch.cat([visual, fed], dim=1), use_cache=False)
-    hidden = output.last_hidden_state[:, visual.shape[1] :]  # (B, T, D)
-    logits = model.language_model.lm_head(hidden)
-    parts = {"token": F.cross_entropy(logits.flatten(0, 1), programs.target.flatten(), ignore_index=NOTHING)}
-    parts["pointer"] = _pointer_loss(model, hidden, visual, programs)
-    parts |= _number_losses(model, hidden, glimpse, scenes, programs)
+    device = model.camera_middle.device
+    batch = _prepared(model, glimpse, scenes, peaks, variety, device)
+    visual = model.visual_embeddings(_less_sure(model, batch.glimpse))
+    before = model.before_program(visual)
+    fed = _fed_embeddings(model, visual, batch)
+    hidden = model.hidden_states(torch.cat([before, fed], dim=1))[:, before.shape[1] :]  # (B, T, D)
+    logits = model.token_logits(hidden)
+    parts = {"token": F.cross_entropy(logits.flatten(0, 1), batch.programs.target.flatten(), ignore_index=NOTHING)}
+    if model.config.decoder.pointer:
+        parts["pointer"] = _pointer_loss(model, hidden, visual, batch.programs)
+    parts |= _number_losses(model, hidden, batch)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
 
 
+def _prepared(
+    model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: Tensor, variety: Variety | None, device: torch.device
+) -> _Batch:
+    fields = _field_order(model)
+    numbers = numbers_of(scenes, model.dialect, fields)
+    # Without a pointer an object that the tower overlooked is still there for the language model to find.
+    about = peaks if model.config.decoder.pointer else None
+    programs = programs_of(scenes, about, model.dialect, fields, numbers, variety)
+    moved = {name: getattr(scenes, name).to(device) for name in ("words", "yaw", "camera", "location")}
+    return _Batch(
+        glimpse.to(device),
+        replace(scenes, **moved),
+        programs.to(device),
+        {name: values.to(device) for name, values in numbers.items()},
+    )
+
+
+def _field_order(model: Igllm) -> tuple[str, ...]:
+    """The fields of SceneTensors.words."""
+    return tuple(name for name in WORD_FIELDS if name in model.config.vocabulary.words)
+
+
 def _less_sure(model: Igllm, glimpse: Glimpse) -> Glimpse:
     """The glimpse with noise: the tower has seen these pictures in its training and is surer of them than of new ones."""
+    if model.config.decoder.visual == "patches":
+        return glimpse
     tokens = glimpse.tokens * (1.0 + _TOKEN_NOISE * torch.randn_like(glimpse.tokens))
-    score_column = model.config.vision.feature_width
-    tokens[..., score_column] += _SCORE_LOGIT_NOISE * torch.randn_like(tokens[..., score_column])
+    if model.config.decoder.visual == "peaks":
+        score_column = model.config.vision.feature_width
+        tokens[..., score_column] += _SCORE_LOGIT_NOISE * torch.randn_like(tokens[..., score_column])
     return replace(glimpse, tokens=tokens)
 
 
-def _fed_embeddings(model: Igllm, visual: Tensor, scenes: SceneTensors, programs: ProgramTensors) -> Tensor:
+def _fed_embeddings(model: Igllm, visual: Tensor, batch: _Batch) -> Tensor:
     """(B, T, D): tokens, and at each [NUM] the label's numbers with about the error that decoding feeds back."""
-    embedded = model.embed_tokens(programs.token)
-    b, t = torch.nonzero(programs.role == FEED_CAMERA, as_tuple=True)
-    camera = scenes.camera[b] + torch.randn(len(b), 2) * torch.tensor(_CAMERA_NOISE)
-    embedded = embedded.index_put((b, t), model.embed_numbers(CAMERA_NUMBERS, camera), accumulate=True)
-    b, t = torch.nonzero(programs.role == FEED_LOCATION, as_tuple=True)
-    location = scenes.location[b, programs.item[b, t]] + torch.randn(len(b), 3) * _LOCATION_NOISE_M
-    about = visual[b, 1 + programs.peak[b, t]]
-    embedded = embedded.index_put((b, t), model.embed_numbers(LOCATION_NUMBERS, location) + about, accumulate=True)
-    b, t = torch.nonzero(programs.role == FEED_YAW, as_tuple=True)
-    yaw = yaw_directions(scenes, model.tokens)[b, programs.item[b, t]] + torch.randn(len(b), 2) * _YAW_NOISE
-    return embedded.index_put((b, t), model.embed_numbers(YAW_NUMBERS, yaw), accumulate=True)
+    programs, decoder = batch.programs, model.config.decoder
+    embedded = model.embed_tokens(programs.token).float()
+    for index, number in enumerate(model.quantities.slots):
+        b, t = torch.nonzero(programs.feed == index, as_tuple=True)
+        if decoder.feed_numbers:
+            told = _labels(batch, number, b, t)
+            told = told + torch.randn_like(told) * told.new_tensor(_noise(number))
+            embedded = embedded.index_put((b, t), model.embed_numbers(number.head, told), accumulate=True)
+        if decoder.pointer and number.quantity == LOCATION_NUMBERS and number.first == 0:
+            embedded = embedded.index_put((b, t), visual[b, 1 + programs.peak[b, t]], accumulate=True)
+    return embedded
+
+
+def _noise(number: Number) -> tuple[float, ...]:
+    noise = {CAMERA_NUMBERS: _CAMERA_NOISE, LOCATION_NUMBERS: (_LOCATION_NOISE_M,) * 3}.get(number.quantity, (_YAW_NOISE,) * 6)
+    return noise[number.first : number.first + number.count]
+
+
+def _labels(batch: _Batch, number: Number, b: Tensor, t: Tensor) -> Tensor:
+    """(N, n): what is to be written for this [NUM] at positions t (N,) of pictures b (N,)."""
+    values = batch.numbers[number.quantity]
+    of_item = values[b] if number.quantity == CAMERA_NUMBERS else values[b, batch.programs.item[b, t]]
+    return of_item[:, number.first : number.first + number.count]
 
 
 def _pointer_loss(model: Igllm, hidden: Tensor, visual: Tensor, programs: ProgramTensors) -> Tensor:
     """Cross-entropy over the peaks that no earlier statement was about, where an object's location is read."""
     logits = model.pointer_logits(hidden, visual)  # (B, T, K)
-    reads = programs.role == READ_LOCATION
+    reads = programs.read == model.quantities.slots.index(model.quantities.numbers(LOCATION_NUMBERS)[0])
     chosen = F.one_hot(programs.peak.clamp(min=0), logits.shape[2]) * reads[..., None]
     used = (torch.cumsum(chosen, dim=1) - chosen) > 0
     logits = logits.masked_fill(used, -math.inf)
@@ -121,21 +180,36 @@ def _pointer_loss(model: Igllm, hidden: Tensor, visual: Tensor, programs: Progra
     return F.cross_entropy(logits[reads], programs.peak[reads])
 
 
-def _number_losses(
-    model: Igllm, hidden: Tensor, glimpse: Glimpse, scenes: SceneTensors, programs: ProgramTensors
-) -> dict[str, Tensor]:
-    """The tower's numbers for the right peak plus the head's offset, against the label's. Smooth L1, in units of the scales."""
-    b, t = torch.nonzero(programs.role == READ_CAMERA, as_tuple=True)
-    heads = model.numeric_heads
-    camera = (glimpse.camera[b] + heads[CAMERA_NUMBERS](hidden[b, t]) - scenes.camera[b]) * torch.tensor((10.0, 100.0))
-    b, t = torch.nonzero(programs.role == READ_LOCATION, as_tuple=True)
-    location = glimpse.location[b, programs.peak[b, t]] + heads[LOCATION_NUMBERS](hidden[b, t])
-    location = location - scenes.location[b, programs.item[b, t]]
-    b, t = torch.nonzero(programs.role == READ_YAW, as_tuple=True)
-    yaw = glimpse.yaw[b, programs.peak[b, t]] + heads[YAW_NUMBERS](hidden[b, t])
-    yaw = yaw - yaw_directions(scenes, model.tokens)[b, programs.item[b, t]]
-    parts = {"camera": (camera, 1.0), "location": (location, 0.05), "yaw": (yaw, 0.1)}
-    return {
-        name: F.smooth_l1_loss(error, torch.zeros_like(error), beta=beta) if len(error) else hidden.sum() * 0.0
-        for name, (error, beta) in parts.items()
-    }
+def _number_losses(model: Igllm, hidden: Tensor, batch: _Batch) -> dict[str, Tensor]:
+    """What the heads read against the labels. With scales of their own, quantities count by the error that matters for them
+    (smooth L1); raw numbers all alike, by their squared error, as in IG-LLM."""
+    errors: dict[str, list[Tensor]] = {}
+    for index, number in enumerate(model.quantities.slots):
+        b, t = torch.nonzero(batch.programs.read == index, as_tuple=True)
+        read = _starts(model, batch, number, b, t) + model.numeric_heads[number.head](hidden[b, t])
+        error = read - _labels(batch, number, b, t)
+        scaled = model.config.decoder.number_scales
+        if scaled and number.quantity == CAMERA_NUMBERS:
+            error = error * error.new_tensor(_CAMERA_UNITS[number.first : number.first + number.count])
+        errors.setdefault(number.quantity if scaled else SHARED_HEAD, []).append(error.flatten())
+    joined = {name: torch.cat(several) for name, several in errors.items()}
+    return {name: _error_loss(name, error) if len(error) else hidden.sum() * 0.0 for name, error in joined.items()}
+
+
+def _error_loss(name: str, error: Tensor) -> Tensor:
+    if name == SHARED_HEAD:
+        return error.square().mean()
+    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=_SMOOTH_BELOW.get(name, _SMOOTH_BELOW_ELSE))
+
+
+def _starts(model: Igllm, batch: _Batch, number: Number, b: Tensor, t: Tensor) -> Tensor:
+    glimpse, programs = batch.glimpse, batch.programs
+    if not model.config.decoder.pointer:
+        return model.start_of(number, glimpse.camera[b], glimpse.camera[b], glimpse.camera[b])
+    peak = programs.peak[b, t].clamp(min=0)
+    rotation = glimpse.yaw[b, peak]
+    if number.quantity == YAW_NUMBERS:
+        orders = yaw_orders(model.config.vocabulary).to(b.device)
+        shape = batch.scenes.words[b, programs.item[b, t], _field_order(model).index("shape")]
+        rotation = model.rotation_start(rotation, orders[shape])
+    return model.start_of(number, glimpse.camera[b], glimpse.location[b, peak], rotation)

@@ -1,37 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing programs, statement by statement: greedy, with keys and values cached, and nothing but valid code.
+"""Writing programs, statement by statement: greedy, with keys and values cached, and nothing but valid code with any weights.
 
-At every step the language model chooses among the tokens that may follow; what the grammar forces (program_tokens.py) costs no
-step. A peak that a statement was about is not pointed at again, so the program ends at the latest when all are used.
+At a choice the language model chooses among what may follow (token_choices.py); what the grammar forces waits and is fed with the
+next thing that is not, so it costs no pass. A number is read from the very pass that would predict its [NUM]. A peak that a
+statement was about is not pointed at again. What the model writes becomes canonical graphics code here, whatever its dialect.
 
-What follows is fed along with what is known wherever it can be foreseen: `add` before it is chosen, because only the end could
-stand in its place, and the words that the tower reads at the peak. The model chooses at every position all the same; where it
-chooses another word, what was fed after it is taken back. So passes are saved, and nothing else changes.
+What follows is fed along with what is known wherever it can be foreseen: another statement before it is chosen, because only the
+end could stand in its place, and the words that the tower reads at the peak. The model chooses at every position all the same;
+where it chooses another word, what was fed after it is taken back. So passes are saved, and nothing else changes.
 Letters as in model.py, with B = 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..core.errors import WeightsError
 from ..core.graphics_code import serialize
 from ..core.scene import Camera, Scene, SceneObject
 from .geometry import camera_at
 from .llama_steps import LlamaSteps
-from .lockstep import Asking, Feed, Writing, written_together
+from .lockstep import Asking, Writing, written_together
 from .model import Glimpse, Igllm
-from .program_tokens import ADD, CAMERA, CAMERA_NUMBERS, END, LOCATION_NUMBERS, NUMBER, START, YAW_NUMBERS
+from .program_slots import ANOTHER, CAMERA_NUMBERS, LOCATION_NUMBERS, Choice, Digits, Forced, Number, Slot
+from .token_feeding import TokenFeeding, finite
+from .vision import VisionTower
 
 _DECIMALS = 4  # a tenth of a millimetre, far below what a picture tells
 _QUATERNION_DECIMALS = 7
 _DISTANCE_RANGE_M = (0.1, 1000.0)
 _ELEVATION_LIMIT_RADIANS = 1.5  # just short of straight above, where a camera has no azimuth
+_MOST_POSITIONS = 1024  # of a program, as in IG-LLM; a statement that has begun is written to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,131 +80,155 @@ class ProgramWriter:
 
 
 class _Program:
-    """One program being written. Its generators ask for embeddings to be fed and are sent the hidden states after them.
-
-    Between statements these are two: the one in which `add` or the end is chosen, and the one after `add`.
-    """
+    """One program being written. Its generators ask for embeddings to be fed and are sent the hidden states after them."""
 
     def __init__(self, model: Igllm, glimpse: Glimpse, visual: Tensor) -> None:
         self._model, self._glimpse, self._visual = model, glimpse, visual
-        self._vocabulary, self._tokens = model.config.vocabulary, model.tokens
-        self._free = torch.ones(glimpse.score.shape[1], dtype=torch.bool)
+        self._dialect, self._quantities, self._vocabulary = model.dialect, model.quantities, model.config.vocabulary
+        self._free = torch.ones(glimpse.score.shape[1], dtype=torch.bool, device=glimpse.score.device)
         self._foreseen = _foreseen_words(model, glimpse)
+        self._feeding = TokenFeeding(model)
+        self._begin()
+
+    def _begin(self, confidence: float = 1.0) -> None:
+        """Nothing is known yet about the next statement, but that it comes."""
+        self._numbers: dict[str, list[float]] = {}
+        self._words: dict[str, str] = {}
+        self._guessed: dict[str, str] = {}
+        self._confidence = confidence
+        self._peak = 0
 
     def write(self) -> Writing[WrittenStatement]:
-        """The camera's statement, then one for each object."""
-        model = self._model
-        hidden = yield Feed(torch.cat([self._visual[0], self._embedded(START, CAMERA)]))
-        numbers = self._glimpse.camera + model.numeric_heads[CAMERA_NUMBERS](hidden[-1:])
-        yield WrittenStatement(serialize(Scene((), self._camera(numbers)), self._vocabulary), None, 1.0)
-        hidden = yield Feed(torch.cat([self._number(CAMERA_NUMBERS, numbers), self._embedded(ADD)]))
-        for _ in range(min(len(self._free), self._vocabulary.object_limit)):
-            logits = model.language_model.lm_head(hidden[-2])[[ADD, END]]
-            probability = self._finite(torch.softmax(logits, dim=0))[0]
-            if probability < 0.5:
+        """The camera's statement, where there is one, then one for each object."""
+        dialect, feeding = self._dialect, self._feeding
+        feeding.push_embedded(self._model.before_program(self._visual)[0])
+        feeding.push(*dialect.after_picture)
+        if dialect.camera:
+            yield from self._fill(dialect.camera, ())
+            yield WrittenStatement(serialize(Scene((), self._camera()), self._vocabulary), None, 1.0)
+        pointed_at = len(self._free) if self._model.config.decoder.pointer else self._vocabulary.object_limit
+        for _ in range(min(pointed_at, self._vocabulary.object_limit)):
+            object_slots = dialect.object_slots(dialect.arguments)
+            self._begin()
+            comes, certainty = yield from self._choose(dialect.another, object_slots)
+            if not comes or feeding.positions > _MOST_POSITIONS:
                 return
-            hidden = yield from self._write_object(hidden[-1:], probability)
+            self._begin(certainty)
+            yield from self._fill(object_slots, None)
+            turns = self._turns(self._words.get("shape"))
+            if turns:
+                yield from self._fill(dialect.rotation_slots(), ())
+            yield from self._fill(dialect.closing, ())
+            item = self._object()
+            yield WrittenStatement(serialize(Scene((item,)), self._vocabulary), item, self._confidence)
 
-    def _write_object(self, hidden: Tensor, confidence: float) -> Asking[WrittenStatement, Tensor]:
-        """Write the statement of one object from the state after its `add` (1, D); the states after it."""
-        model, glimpse = self._model, self._glimpse
-        peak, probability = self._point(hidden)
-        limit = self._vocabulary.location_limit
-        location = (glimpse.location[:, peak] + model.numeric_heads[LOCATION_NUMBERS](hidden)).clamp(-limit, limit)
-        x, y, z = (round(number, _DECIMALS) for number in self._finite(location))
-        number = self._number(LOCATION_NUMBERS, location) + self._visual[:, 1 + peak]
-        words, certainty, hidden = yield from self._write_words(number, self._foreseen[peak])
-        confidence *= probability * certainty
-        named = {
-            name: self._vocabulary.words[name][token - self._tokens.word_tokens(name).start]
-            for name, token in zip(self._tokens.fields, words, strict=True)
-        }
-        if not self._turns(words[-1]):
-            yield self._statement(SceneObject(**named, location=(x, y, z)), confidence)
-            return hidden
-        direction = glimpse.yaw[:, peak] + model.numeric_heads[YAW_NUMBERS](hidden[-1:])
-        sine, cosine = self._finite(direction)
-        order = self._vocabulary.yaw_symmetry_orders.get(named["shape"], 1) or 1
-        rotation = (round(math.atan2(sine, cosine) / order, _DECIMALS),)
-        yield self._statement(SceneObject(**named, location=(x, y, z), rotation=rotation), confidence)
-        return (yield Feed(torch.cat([self._number(YAW_NUMBERS, direction), self._embedded(ADD)])))
+    def _fill(self, slots: tuple[Slot, ...], after: tuple[Slot, ...] | None) -> Asking[WrittenStatement, None]:
+        """Write the slots. after: what follows them, to be foreseen; None: what follows an object's arguments."""
+        for index, slot in enumerate(slots):
+            if isinstance(slot, Forced):
+                self._feeding.push(*slot.tokens)
+            elif isinstance(slot, Choice):
+                rest = slots[index + 1 :] + (self._after_arguments() if after is None else after)
+                word, certainty = yield from self._choose(slot, rest)
+                self._words[slot.field] = str(word)
+                self._confidence *= certainty
+            elif isinstance(slot, Digits):
+                number, _ = yield from self._feeding.walk(slot.root, lambda walked: ())
+                self._numbers.setdefault(slot.quantity, []).append(number)
+            else:
+                yield from self._read(slot)
 
-    def _point(self, hidden: Tensor) -> tuple[int, float]:
-        """The peak that the next statement is about, and how sure that is an object."""
+    def _choose(self, choice: Choice, rest: tuple[Slot, ...]) -> Asking[WrittenStatement, tuple[str | bool, float]]:
+        """What the model chooses, and how probable it is among what could be chosen."""
+        return (yield from self._feeding.walk(choice.root, lambda walked: self._expected(choice, walked, rest)))
+
+    def _expected(self, choice: Choice, walked: tuple[int, ...], rest: tuple[Slot, ...]) -> tuple[int, ...]:
+        """The tokens that are likely to come once these of a choice are there, as far as something can be foreseen."""
+        expected: list[int] = []
+        for slot, done in ((choice, walked), *((slot, ()) for slot in rest)):
+            if isinstance(slot, Forced):
+                expected += slot.tokens
+                continue
+            guess = (True if slot.field == ANOTHER else self._guessed.get(slot.field)) if isinstance(slot, Choice) else None
+            if guess is None or not isinstance(slot, Choice):
+                break
+            fitting = [spelling for spelling in slot.spellings[guess] if spelling[: len(done)] == done]
+            if not fitting:
+                break
+            expected += fitting[0][len(done) :]
+        return tuple(expected)
+
+    def _after_arguments(self) -> tuple[Slot, ...]:
+        """What follows an object's arguments, if it has the shape that it seems to have."""
+        dialect = self._dialect
+        if self._turns(self._words.get("shape", self._guessed.get("shape"))):
+            return dialect.rotation_slots()
+        return (*dialect.closing, dialect.another, *dialect.object_slots(dialect.arguments))
+
+    def _read(self, number: Number) -> Asking[WrittenStatement, None]:
+        """Read the numbers of a [NUM] from the state that predicts it, and feed it."""
+        model, glimpse, pointer = self._model, self._glimpse, self._model.config.decoder.pointer
+        hidden = (yield from self._feeding.state(()))[None]  # (1, D)
+        begins_location = number.quantity == LOCATION_NUMBERS and number.first == 0
+        location = rotation = glimpse.camera
+        if pointer and begins_location:
+            self._point(hidden)
+        if pointer:
+            location, rotation = glimpse.location[:, self._peak], glimpse.yaw[:, self._peak]
+            if number.quantity not in (CAMERA_NUMBERS, LOCATION_NUMBERS):
+                order = self._quantities.encoding.symmetry_order(self._words.get("shape"))
+                rotation = model.rotation_start(rotation, rotation.new_tensor([float(order)]))
+        numbers = model.start_of(number, glimpse.camera, location, rotation) + model.numeric_heads[number.head](hidden)
+        if number.quantity == LOCATION_NUMBERS:
+            numbers = numbers.clamp(-self._vocabulary.location_limit, self._vocabulary.location_limit)
+        self._numbers.setdefault(number.quantity, []).extend(finite(model, numbers[0].tolist()))
+        embedded = self._feeding.embedded([self._dialect.number_token])
+        if model.config.decoder.feed_numbers:
+            embedded = embedded + model.embed_numbers(number.head, numbers)
+        if pointer and begins_location:
+            embedded = embedded + self._visual[:, 1 + self._peak]
+        self._feeding.push_embedded(embedded)
+
+    def _point(self, hidden: Tensor) -> None:
+        """Choose the peak that the next statement is about, and see what words the tower reads there."""
         logits = self._model.pointer_logits(hidden[:, None], self._visual)[0, 0]
         pointed = torch.softmax(logits.masked_fill(~self._free, -math.inf), dim=0)
-        peak = int(pointed.argmax())
-        self._free[peak] = False
-        return peak, float(pointed[peak]) * float(self._glimpse.score[0, peak])
+        self._peak = int(pointed.argmax())
+        self._free[self._peak] = False
+        self._confidence *= float(pointed[self._peak]) * float(self._glimpse.score[0, self._peak])
+        self._guessed = self._foreseen[self._peak]
 
-    def _write_words(self, before: Tensor, foreseen: Sequence[int]) -> Asking[WrittenStatement, tuple[list[int], float, Tensor]]:
-        """Choose a token for each field after feeding `before` (1, D); with them their probability and the states after them.
+    def _turns(self, shape: str | None) -> bool:
+        return self._quantities.rotation in self._quantities.counts and self._vocabulary.carries_rotation(shape)
 
-        What is foreseen is fed before it is chosen; what follows a token that was foreseen wrongly is taken back.
-        """
-        chosen: list[int] = []
-        probability, forget = 1.0, 0
-        while True:
-            ahead = list(foreseen[len(chosen) :])
-            last = (chosen + ahead)[-1:]
-            is_whole = len(chosen) + len(ahead) == len(self._tokens.fields)
-            follows = [ADD] if is_whole and not self._turns(last[0]) else []
-            fed = torch.cat([before, self._embedded(*ahead, *follows)])
-            hidden = yield Feed(fed, forget)
-            logits = self._model.language_model.lm_head(hidden)
-            for position, field in enumerate(self._tokens.fields[len(chosen) :]):
-                choices = self._tokens.word_tokens(field)
-                probabilities = torch.softmax(logits[position, choices.start : choices.stop], dim=0)
-                best = int(probabilities.argmax())
-                probability *= float(probabilities[best])
-                chosen.append(choices.start + best)
-                if ahead[position : position + 1] != chosen[-1:]:
-                    before, forget = self._embedded(chosen[-1]), len(fed) - 1 - position
-                    break
-            else:
-                return chosen, probability, hidden
-
-    def _turns(self, shape_token: int) -> bool:
-        return self._vocabulary.rotation_length == 1 and self._tokens.carries_rotation(shape_token)
-
-    def _embedded(self, *tokens: int) -> Tensor:
-        return self._model.embed_tokens(torch.tensor(tokens, dtype=torch.int64))
-
-    def _number(self, quantity: str, numbers: Tensor) -> Tensor:
-        """A [NUM] with its numbers (1, n), to be fed (1, D)."""
-        return self._embedded(NUMBER) + self._model.embed_numbers(quantity, numbers)
-
-    def _statement(self, item: SceneObject, confidence: float) -> WrittenStatement:
-        return WrittenStatement(serialize(Scene((item,)), self._vocabulary), item, confidence)
-
-    def _camera(self, numbers: Tensor) -> Camera:
-        distance, elevation = self._finite(numbers)
+    def _camera(self) -> Camera:
+        distance, elevation = self._numbers[CAMERA_NUMBERS]
         distance = min(max(distance, _DISTANCE_RANGE_M[0]), _DISTANCE_RANGE_M[1])
         elevation = min(max(elevation, -_ELEVATION_LIMIT_RADIANS), _ELEVATION_LIMIT_RADIANS)
-        return _rounded(camera_at(self._model.config.geometry, distance, elevation))
+        camera = camera_at(self._model.config.geometry, distance, elevation)
+        x, y, z = (round(value, _DECIMALS) for value in camera.location)
+        a, b, c, d = (round(value, _QUATERNION_DECIMALS) for value in camera.quaternion_wxyz)
+        return Camera((x, y, z), (a, b, c, d), camera.focal_length_mm, camera.sensor_width_mm)
 
-    def _finite(self, numbers: Tensor) -> list[float]:
-        values: list[float] = numbers.flatten().tolist()
-        if not all(math.isfinite(value) for value in values):
-            raise WeightsError(
-                f"the weights of {self._model.config.name!r} lead to numbers that are not finite; install them again"
-            )
-        return values
+    def _object(self) -> SceneObject:
+        limit = self._vocabulary.location_limit
+        location = [min(max(round(value, _DECIMALS), -limit), limit) for value in self._numbers[LOCATION_NUMBERS]]
+        x, y, z = (*location, 0.0)[:3]
+        rotation = None
+        if numbers := self._numbers.get(self._quantities.rotation):
+            rotation = self._quantities.encoding.decode(numbers, self._words.get("shape"))
+        return SceneObject(**self._words, location=(x, y, z), rotation=rotation)
 
 
-def _foreseen_words(model: Igllm, glimpse: Glimpse) -> list[list[int]]:
-    """For each peak of the only picture, the tokens of the words that the tower reads there, in the order of the fields."""
-    first = model.config.vision.feature_width + 1  # as Igllm.look lays out the tokens
-    best: dict[str, Tensor] = {}
+def _foreseen_words(model: Igllm, glimpse: Glimpse) -> list[dict[str, str]]:
+    """For each peak of the only picture the words that the tower reads there, by field; none where there are no peaks."""
+    if not isinstance(model.tower, VisionTower) or glimpse.score.shape[1] == 0:
+        return []
+    first = model.tower.config.feature_width + 1  # as Igllm.look lays out the tokens
+    best: dict[str, list[int]] = {}
     for name in model.tower.fields:
         count = len(model.config.vocabulary.words[name])
-        best[name] = glimpse.tokens[0, :, first : first + count].argmax(dim=1) + model.tokens.word_tokens(name).start
+        best[name] = glimpse.tokens[0, :, first : first + count].argmax(dim=1).tolist()
         first += count
-    tokens: list[list[int]] = torch.stack([best[name] for name in model.tokens.fields], dim=1).tolist()
-    return tokens
-
-
-def _rounded(camera: Camera) -> Camera:
-    x, y, z = (round(value, _DECIMALS) for value in camera.location)
-    a, b, c, d = (round(value, _QUATERNION_DECIMALS) for value in camera.quaternion_wxyz)
-    return Camera((x, y, z), (a, b, c, d), camera.focal_length_mm, camera.sensor_width_mm)
+    words = model.config.vocabulary.words
+    return [{name: words[name][column[peak]] for name, column in best.items()} for peak in range(glimpse.score.shape[1])]

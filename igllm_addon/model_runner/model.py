@@ -1,66 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The model, top to bottom: vision tower, projector, language model, numeric head.
+"""The model, top to bottom: vision tower, projector, language model, numeric head. What it is made of, its config says.
 
-The tower's strongest peaks become visual tokens, left to right, after one token for the whole picture. A causal LLaMA writes
-the program. Its numeric head does not make positions from nothing: a pointer chooses the visual token that a statement is
-about, the tower's own numbers for it are the start, and the head adds an offset.
+Our own composition: the compact tower's strongest peaks become visual tokens, left to right, after one token for the whole
+picture. A causal LLaMA writes the program. Its numeric head does not make positions from nothing: a pointer chooses the visual
+token that a statement is about, the tower's own numbers for it are the start, and the head adds an offset.
+IG-LLM's composition (arXiv 2404.15228, section 4): patches of a frozen CLIP tower, a linear projector, a pretrained LLaMA with
+adapters, one head for every number, raw.
 
-Letters: B pictures, K peaks of a picture, V = 1 + K visual tokens, T program tokens, D width of the language model.
+Letters: B pictures, K peaks of a picture, V visual tokens (1 + K with peaks), T program tokens, D width of the language model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-# Before transformers, which imports torchvision.
-from . import torchvision_operators as torchvision_operators
-
-# isort: split
-from transformers import LlamaConfig, LlamaForCausalLM
-
-from .config import DecoderConfig, ModelConfig
-from .program_tokens import CAMERA_NUMBERS, LOCATION_NUMBERS, NUMBER_COUNTS, YAW_NUMBERS, ProgramTokens
+from .config import ModelConfig, OpenClipConfig, VisionConfig
+from .dialects import make_dialect
+from .glimpse import Glimpse
+from .grid import grid_size, grid_tokens
+from .language import language_model
+from .open_clip_tower import OpenClipTower
+from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, Number
+from .program_tokens import ProgramTokens
+from .projectors import make_projector, mlp
 from .vision import VisionTower, strongest_peaks
 
-_MAX_POSITIONS = 512
-# What one unit of the head's output stands for: metres and radians of the camera, metres of a location, parts of a unit vector.
-_OFFSET_SCALES = {CAMERA_NUMBERS: (0.1, 0.01), LOCATION_NUMBERS: (0.1, 0.1, 0.1), YAW_NUMBERS: (0.1, 0.1)}
+__all__ = ["Glimpse", "Igllm", "NumericHead"]
 
-
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What the tower tells the language model about B pictures.
-
-    tokens (B, K, W): features, score and descriptions of the peaks. scene (B, S): the whole picture. score (B, K) in [0, 1].
-    Starts of the numeric head: camera (B, 2), location (B, K, 3), yaw (B, K, 2). place_px (B, K, 2): u, v of the centres.
-    """
-
-    tokens: Tensor
-    scene: Tensor
-    score: Tensor
-    camera: Tensor
-    location: Tensor
-    yaw: Tensor
-    place_px: Tensor
-
-    def take(self, rows: Tensor) -> Glimpse:
-        """The glimpses of these pictures."""
-        return Glimpse(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+# What one unit of the head's output stands for beside a pointer: metres and radians of the camera, metres of a location, parts
+# of a unit vector or radians of a rotation.
+_CAMERA_OFFSETS, _OFFSET = (0.1, 0.01), 0.1
+_CAMERA_SPREADS = (0.3, 0.03)  # metres of distance and radians of elevation: about how much they vary
 
 
 class NumericHead(nn.Module):
-    """A hidden state to the offsets of one quantity: IG-LLM's tanh_mlp_gelu, or one linear layer. It starts at zero."""
+    """A hidden state to numbers: IG-LLM's tanh_mlp_gelu, or one linear layer. It starts at zero."""
 
-    def __init__(self, kind: str, width: int, quantity: str) -> None:
+    def __init__(self, kind: str, width: int, scale: tuple[float, ...]) -> None:
         super().__init__()
-        last = nn.Linear(width, NUMBER_COUNTS[quantity])
+        last = nn.Linear(width, len(scale))
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.layers = last if kind == "linear" else nn.Sequential(nn.Tanh(), nn.Linear(width, width), nn.GELU(), last)
-        self.register_buffer("scale", torch.tensor(_OFFSET_SCALES[quantity]), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
         offsets: Tensor = self.scale * self.layers(hidden)
@@ -68,35 +51,60 @@ class NumericHead(nn.Module):
 
 
 class Igllm(nn.Module):
-    """Picture to program. Decoding and training are elsewhere; this is what has weights."""
+    """Picture to program. Decoding and training are elsewhere; this is what has weights.
+
+    with_adapters: whether a pretrained language model with LoRA gets its adapters, as in training.
+    """
 
     camera_middle: Tensor
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, with_adapters: bool = True) -> None:
         super().__init__()
-        self.config, decoder = config, config.decoder
-        self.tokens = ProgramTokens(config.vocabulary)
-        self.tower = VisionTower(config.vision, config.geometry, config.vocabulary)
-        words = sum(len(entries) for entries in config.vocabulary.words.values())
-        token_width = config.vision.feature_width + 1 + words + 2 + 2 + 2 + 1
-        scene_width = config.vision.channels[2] + 2
-        self.projector = _mlp(token_width, decoder.width)
-        self.scene_projector = _mlp(scene_width, decoder.width)
-        self.language_model = LlamaForCausalLM(_llama_config(decoder, len(self.tokens.texts)))
-        self.number_inputs = nn.ModuleDict({name: _mlp(count, decoder.width) for name, count in NUMBER_COUNTS.items()})
-        self.numeric_heads = nn.ModuleDict(
-            {name: NumericHead(decoder.numeric_head, decoder.width, name) for name in NUMBER_COUNTS}
+        self.config, decoder, vision = config, config.decoder, config.vision
+        self.dialect = make_dialect(config.vocabulary, decoder)
+        self.quantities = self.dialect.quantities
+        if isinstance(vision, OpenClipConfig):
+            self.tower: VisionTower | OpenClipTower = OpenClipTower(vision)
+            token_width = vision.feature_width
+        else:
+            self.tower = VisionTower(vision, config.geometry, config.vocabulary)
+            token_width = _compact_token_width(config, vision)
+        self.projector = make_projector(decoder.projector, token_width, decoder.width)
+        if isinstance(vision, VisionConfig):
+            self.scene_projector = mlp(vision.channels[2] + 2, decoder.width)
+        self.language_model = language_model(decoder, self.dialect.token_count, with_adapters=with_adapters)
+        heads = self.quantities.heads
+        self.number_inputs = nn.ModuleDict(
+            {name: mlp(number.count, decoder.width) for name, number in heads.items() if decoder.feed_numbers}
         )
-        self.pointer_query = nn.Linear(decoder.width, decoder.width)
-        self.pointer_key = nn.Linear(decoder.width, decoder.width)
-        geometry = config.geometry
-        middle = torch.tensor((geometry.distance_m, geometry.elevation_radians))
+        self.numeric_heads = nn.ModuleDict(
+            {name: NumericHead(decoder.numeric_head, decoder.width, self._unit(number)) for name, number in heads.items()}
+        )
+        if decoder.pointer:
+            self.pointer_query = nn.Linear(decoder.width, decoder.width)
+            self.pointer_key = nn.Linear(decoder.width, decoder.width)
+        middle = torch.tensor((config.geometry.distance_m, config.geometry.elevation_radians))
         self.register_buffer("camera_middle", middle, persistent=False)
+
+    @property
+    def tokens(self) -> ProgramTokens:
+        """The token table of the compact dialect."""
+        table: ProgramTokens = self.dialect.tokens  # type: ignore[union-attr]
+        return table
 
     @torch.no_grad()
     def look(self, pictures: Tensor) -> Glimpse:
         """Pictures (B, 3, H, W) in [0, 1], as wide as the tower wants, to what the language model gets to see of them."""
+        if isinstance(self.tower, OpenClipTower):
+            features = self.tower(pictures)
+            return Glimpse.without_peaks(
+                features, features.new_zeros(len(features), 0), self.camera_middle.expand(len(features), 2)
+            )
         maps = self.tower(pictures.contiguous(memory_format=torch.channels_last))
+        if self.config.decoder.visual != "peaks":
+            tokens = grid_tokens(maps, self.tower, grid_size(self.tower.config, self.config.decoder.visual))
+            scene = torch.cat([maps.context, self.normalized_camera(maps.camera)], dim=1)
+            return Glimpse.without_peaks(tokens, scene, maps.camera)
         score, row, column = strongest_peaks(maps.heat, self.config.decoder.visual_tokens)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
@@ -105,7 +113,7 @@ class Igllm(nn.Module):
         logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
         location = torch.cat([seen.xy, seen.height[:, None]], dim=1)
         numbers = torch.cat([logit, words, seen.yaw, seen.place * 3.0, location], dim=1)
-        focal = self.config.vision.input_width_px * self.config.geometry.focal_length_mm / self.config.geometry.sensor_width_mm
+        focal = self.tower.config.input_width_px * self.config.geometry.focal_length_mm / self.config.geometry.sensor_width_mm
         middle = pictures.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         place_px = middle + seen.place * pictures.new_tensor((focal, -focal))
         return Glimpse(
@@ -119,8 +127,29 @@ class Igllm(nn.Module):
         )
 
     def visual_embeddings(self, glimpse: Glimpse) -> Tensor:
-        """(B, V, D): the picture, then its peaks."""
-        return torch.cat([self.scene_projector(glimpse.scene)[:, None], self.projector(glimpse.tokens)], dim=1)
+        """(B, V, D): the picture as a whole, where there is a token for it, then its peaks, cells or patches."""
+        projected: Tensor = self.projector(glimpse.tokens)
+        if glimpse.scene.shape[1] == 0:
+            return projected
+        return torch.cat([self.scene_projector(glimpse.scene)[:, None], projected], dim=1)
+
+    def before_program(self, visual: Tensor) -> Tensor:
+        """Visual embeddings (B, V, D) with what the dialect says before them: all that stands before the program's tokens."""
+        if not self.dialect.before_picture:
+            return visual
+        said = self.embed_tokens(torch.tensor(self.dialect.before_picture, device=visual.device))
+        return torch.cat([said.to(visual.dtype).expand(len(visual), -1, -1), visual], dim=1)
+
+    def hidden_states(self, embedded: Tensor) -> Tensor:
+        """Embeddings (B, T, D) to the language model's last hidden states, float (B, T, D), with no memory of earlier ones."""
+        output = self.language_model.model(inputs_embeds=embedded.to(self.language_model.dtype), use_cache=False)
+        hidden: Tensor = output.last_hidden_state
+        return hidden.float()
+
+    def token_logits(self, hidden: Tensor) -> Tensor:
+        """Hidden states (..., D) to float scores of all tokens."""
+        logits: Tensor = self.language_model.lm_head(hidden.to(self.language_model.dtype))
+        return logits.float()
 
     def pointer_logits(self, hidden: Tensor, visual: Tensor) -> Tensor:
         """Hidden states (B, T, D) and visual embeddings (B, V, D) to scores of the peaks (B, T, K)."""
@@ -133,32 +162,59 @@ class Igllm(nn.Module):
         embedded: Tensor = self.language_model.get_input_embeddings()(tokens)
         return embedded
 
-    def embed_numbers(self, quantity: str, numbers: Tensor) -> Tensor:
-        """Numbers of a quantity (..., n) to what is added to the embedding of their [NUM] (..., D)."""
-        if quantity == CAMERA_NUMBERS:
-            numbers = self.normalized_camera(numbers)
-        embedded: Tensor = self.number_inputs[quantity](numbers)
+    def embed_numbers(self, head: str, numbers: Tensor) -> Tensor:
+        """Numbers that this head read (..., n) to what is added to the embedding of their [NUM] (..., D)."""
+        number = self.quantities.heads[head]
+        if number.quantity == CAMERA_NUMBERS and head != SHARED_HEAD:
+            first, end = number.first, number.first + number.count
+            numbers = (numbers - self.camera_middle[first:end]) / numbers.new_tensor(_CAMERA_SPREADS[first:end])
+        embedded: Tensor = self.number_inputs[head](numbers)
         return embedded
+
+    def start_of(self, number: Number, camera: Tensor, location: Tensor, rotation: Tensor) -> Tensor:
+        """What the head's numbers are added to (N, n): the tower's camera (N, 2), location (N, 3) and rotation (N, r) with a
+        pointer, else the middle of what is to be expected."""
+        first, end = number.first, number.first + number.count
+        if self.config.decoder.pointer:
+            told = {CAMERA_NUMBERS: camera, LOCATION_NUMBERS: location}.get(number.quantity, rotation)
+            return told[:, first:end]
+        if number.quantity == CAMERA_NUMBERS and self.config.decoder.number_scales:
+            return self.camera_middle[first:end].expand(len(camera), -1)
+        return camera.new_zeros(len(camera), number.count)
+
+    def rotation_start(self, direction: Tensor, order: Tensor) -> Tensor:
+        """The tower's sine and cosine of a yaw times the symmetry order (N, 2), and that order (N,), as the decoder writes
+        rotations (N, r)."""
+        kind = self.quantities.encoding.kind
+        if kind == "symmetric":
+            return direction
+        yaw = torch.atan2(direction[:, 0], direction[:, 1]) / order.clamp(min=1)
+        if kind == "6d":
+            sine, cosine, zero = torch.sin(yaw), torch.cos(yaw), torch.zeros_like(yaw)
+            return torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1)
+        return yaw[:, None]
 
     def normalized_camera(self, camera: Tensor) -> Tensor:
         """Distance and elevation (..., 2), less their middle, in units of about their spread."""
-        return (camera - self.camera_middle) / camera.new_tensor((0.3, 0.03))
+        return (camera - self.camera_middle) / camera.new_tensor(_CAMERA_SPREADS)
+
+    def _unit(self, number: Number) -> tuple[float, ...]:
+        """What one unit of each of the head's outputs stands for."""
+        decoder = self.config.decoder
+        if not decoder.number_scales:
+            units: tuple[float, ...] = (1.0,) * self.quantities.counts[number.quantity]
+        elif number.quantity == CAMERA_NUMBERS:
+            units = _CAMERA_OFFSETS if decoder.pointer else _CAMERA_SPREADS
+        elif decoder.pointer:
+            units = (_OFFSET,) * self.quantities.counts[number.quantity]
+        else:
+            unit = decoder.location_spread_m if number.quantity == LOCATION_NUMBERS else 1.0
+            units = (unit,) * self.quantities.counts[number.quantity]
+        return units[number.first : number.first + number.count]
 
 
-def _mlp(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))
-
-
-def _llama_config(decoder: DecoderConfig, token_count: int) -> LlamaConfig:
-    return LlamaConfig(
-        vocab_size=token_count,
-        hidden_size=decoder.width,
-        intermediate_size=decoder.intermediate_width,
-        num_hidden_layers=decoder.layers,
-        num_attention_heads=decoder.attention_heads,
-        max_position_embeddings=_MAX_POSITIONS,
-        tie_word_embeddings=False,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=None,
-    )
+def _compact_token_width(config: ModelConfig, vision: VisionConfig) -> int:
+    if config.decoder.visual != "peaks":
+        return vision.channels[1] + 2
+    words = sum(len(entries) for entries in config.vocabulary.words.values())
+    return vision.feature_width + 1 + words + 2 + 2 + 2 + 1

@@ -4,6 +4,7 @@
     program   ::= <start> camera [NUM] { object } <end>
     object    ::= add [NUM] size color material shape [ [NUM] ]
 
+With digits instead of a numeric head, each number is written as its characters (token_choices.py) and there is no [NUM].
 The numbers of a [NUM] are read from the hidden state that predicts it and fed back with its embedding: distance and
 elevation of the camera, x, y, z of an object's location, sine and cosine of its yaw. Everything else of the text (keywords,
 brackets, quotes, commas) follows from the grammar, so it has no token and takes no step.
@@ -14,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.vocabulary import Vocabulary
+from .token_choices import DIGIT_CHARACTERS
 
 START, END, CAMERA, ADD, NUMBER = range(5)
 _SPECIAL = ("<start>", "<end>", "camera", "add", "[NUM]")
@@ -27,6 +29,7 @@ class ProgramTokens:
     """The token table of one vocabulary, and which tokens may follow which."""
 
     vocabulary: Vocabulary
+    digits: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -36,7 +39,14 @@ class ProgramTokens:
     @property
     def texts(self) -> tuple[str, ...]:
         """What each token stands for."""
-        return (*_SPECIAL, *(f"{name}={word}" for name in self.fields for word in self.vocabulary.words[name]))
+        words = (f"{name}={word}" for name in self.fields for word in self.vocabulary.words[name])
+        return (*_SPECIAL, *words, *(DIGIT_CHARACTERS if self.digits else ""))
+
+    @property
+    def digit_tokens(self) -> dict[str, int]:
+        """The token of each character that a number is written with."""
+        first = len(self.texts) - len(DIGIT_CHARACTERS)
+        return {character: first + index for index, character in enumerate(DIGIT_CHARACTERS)}
 
     def word_tokens(self, field: str) -> range:
         """The tokens of a field's words, in the vocabulary's order."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..core.errors import UsageError, WeightsError
 from ..core.vocabulary import VOCABULARIES
-from .config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig
+from .base_folders import resolved_base, resolved_tower
+from .config import GeometryConfig, ModelConfig, OpenClipConfig, decoder_from_json, vision_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class StageConfig:
     step (0: never) from which normalisations use fixed statistics, so that the last part of training sees what inference will:
     what a picture shows of the camera is subtle, and statistics of a batch shift it. validation: folders of pictures that are
     not learned from; the model is measured on them every validate_steps steps and at the end, and its best weights are kept.
+    varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
+    looks at each batch in each step, which needs no memory. shuffle_attributes and synonyms: texts name an object's attributes
+    in random order and by synonyms (dialect "text"). head_learning_rate: of the numeric heads (0: that of all).
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages.
     """
@@ -39,16 +43,24 @@ class StageConfig:
     validation: tuple[str, ...] = ()
     validate_steps: int = 500
     ema_decay: float = 0.0
+    varieties: int = 2
+    shuffle_attributes: bool = False
+    synonyms: bool = False
+    head_learning_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """A whole training: the tower first, then projector, language model and numeric head on its frozen features."""
+    """A whole training: the tower first, unless it is a foreign one; the projector's alignment with a pretrained language model,
+    where there is such a stage, on pictures with captions; then projector, language model and numeric head on the frozen
+    tower's features. projector_start: a file in LLaVA's format (mm_projector.bin) from which the projector starts."""
 
     model: ModelConfig
     out: Path
     tower: StageConfig
     decoder: StageConfig
+    alignment: StageConfig | None = None
+    projector_start: str = ""
 
 
 def read_training_config(path: Path) -> TrainingConfig:
@@ -71,16 +83,21 @@ def read_training_config(path: Path) -> TrainingConfig:
 
 
 def _training_config(value: dict[str, Any]) -> TrainingConfig:
-    vision: dict[str, Any] = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value["vision"].items()}
+    vision, decoder = vision_from_json(value["vision"]), resolved_base(decoder_from_json(value["decoder"]))
     model = ModelConfig(
         name=value["name"],
         vocabulary=VOCABULARIES[value["template"]],
         geometry=GeometryConfig(**value["geometry"]),
-        vision=VisionConfig(**vision),
-        decoder=DecoderConfig(**value["decoder"]),
+        vision=resolved_tower(vision) if isinstance(vision, OpenClipConfig) else vision,
+        decoder=decoder,
     )
-    stages = {
-        name: StageConfig(**{key: tuple(given) if isinstance(given, list) else given for key, given in entry.items()})
-        for name, entry in value["training"].items()
-    }
-    return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"])
+    stages = {name: _stage(entry) for name, entry in value["training"].items()}
+    if isinstance(vision, OpenClipConfig):
+        stages.setdefault("tower", StageConfig((), 0, 1, 0.0))
+    start = value.get("projector_start", "")
+    return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"], stages.get("alignment"), start)
+
+
+def _stage(entry: dict[str, Any]) -> StageConfig:
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return StageConfig(**given)

@@ -17,7 +17,7 @@ from igllm_addon.model_runner.data import SceneTensors
 from igllm_addon.model_runner.decoding import ProgramWriter, WrittenStatement
 from igllm_addon.model_runner.model import Glimpse, Igllm
 from igllm_addon.model_runner.program_tokens import ADD, END
-from igllm_addon.model_runner.programs import NOTHING, programs_of
+from igllm_addon.model_runner.programs import NOTHING
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -64,7 +64,7 @@ def test_what_is_foreseen_changes_passes_and_nothing_else(monkeypatch: pytest.Mo
     guessing = ProgramWriter(model, glimpse)
     guessed = guessing.programs()
 
-    monkeypatch.setattr(decoding, "_foreseen_words", lambda model, glimpse: [[]] * glimpse.score.shape[1])
+    monkeypatch.setattr(decoding, "_foreseen_words", lambda model, glimpse: [{}] * glimpse.score.shape[1])
     plain = ProgramWriter(model, glimpse)
     without = plain.programs()
 
@@ -85,7 +85,7 @@ def test_an_object_whose_words_are_foreseen_takes_one_pass_and_one_more_for_a_ya
     _, *statements = writer.statements()
 
     assert [statement.item.shape for statement in statements if statement.item is not None] == ["cube"] * 6
-    assert writer.passes == 2 + 2 * 6
+    assert writer.passes == 2 + 2 * 6 - 1  # nothing has to see the last yaw
 
 
 def test_statements_of_several_pictures_are_not_mixed() -> None:
@@ -156,9 +156,9 @@ def test_training_sees_the_choices_that_decoding_makes(monkeypatch: pytest.Monke
     glimpse = model.look(noise_pictures(11, 1))
     scenes, peaks = _labels_from(model, glimpse)
 
-    programs = programs_of(scenes, peaks, model.tokens, model.tower.fields)
-    visual = model.visual_embeddings(glimpse)
-    fed = decoder_training._fed_embeddings(model, visual, scenes, programs)
+    batch = decoder_training._prepared(model, glimpse, scenes, peaks, None, torch.device("cpu"))
+    visual, programs = model.visual_embeddings(glimpse), batch.programs
+    fed = decoder_training._fed_embeddings(model, visual, batch)
     hidden = model.language_model.model(inputs_embeds=torch.cat([visual, fed], dim=1)).last_hidden_state[:, visual.shape[1] :]
     logits = model.language_model.lm_head(hidden)[0]
 
