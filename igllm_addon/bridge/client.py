@@ -207,7 +207,7 @@ class RunnerClient:
 
     def _read_messages(self) -> None:
         try:
-            with (stream := self._link.reader):
+            with self._link.reader as stream:
                 for item in read_messages(stream):
                     if not self._deliver(item):
                         return

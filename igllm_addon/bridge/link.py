@@ -112,7 +112,7 @@ class ServedRunner:
             raise RunnerError(f"The model runner at port {address.port} {busy}")
         stream.settimeout(None)
         self._stream = stream
-        self.reader = stream.makefile("rb", buffering=_READ_BYTES)
+        self.reader = cast("BufferedReader", stream.makefile("rb", buffering=_READ_BYTES))
         self.writer = cast("IO[bytes]", stream.makefile("wb", buffering=0))
 
     def has_ended(self) -> bool:
