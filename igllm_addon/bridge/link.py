@@ -150,13 +150,17 @@ def _same(shown: str, expected: str) -> bool:
 def _read_address(path: Path) -> Address:
     """The address in the file, which nobody else may have written or may read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # Neither a link nor a pipe that nobody writes to may lead this process astray.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         raise RunnerError(f"No model runner of yours is serving ({path} is not there); start one with `igllm serve`.") from None
     except OSError as error:
         raise RunnerError(f"{path} cannot be read ({error.strerror}); end the runner and {_START_AGAIN}.") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise RunnerError(f"{path} is not a file; remove it and {_START_AGAIN}.")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
         if sys.platform != "win32" and (found.st_uid != os.getuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)):
             raise RunnerError(f"{path} belongs to another user or is open to others; end the runner and {_START_AGAIN}.")
         text = file.read(ADDRESS_BYTES_LIMIT)

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -198,6 +198,14 @@ def test_an_address_behind_a_link_is_not_used(tmp_path: Path) -> None:
     os.symlink("/etc/hostname", tmp_path / "serve.json")
 
     with pytest.raises(RunnerError, match="cannot be read"):
+        ServedRunner(tmp_path / "serve.json").open()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_an_address_that_is_no_file_is_a_sentence(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "serve.json")
+
+    with pytest.raises(RunnerError, match="is not a file"):
         ServedRunner(tmp_path / "serve.json").open()
 
 
