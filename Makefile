@@ -30,6 +30,12 @@ check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+zip: $(INSTALLED)  ## build and validate the Blender extension (dist/igllm_addon-VERSION.zip)
+	$(BIN)/python packaging/make_zip.py
+
+test-window: $(INSTALLED)  ## try the extension in a real Blender window (root, debootstrap, Xvfb; see tests/window)
+	$(BIN)/python tests/window/run_window.py
+
 bench: $(INSTALLED)  ## measure rendering against the classic procedure (half an hour)
 	$(BIN)/python benchmarks/generate.py
 

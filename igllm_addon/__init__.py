@@ -4,13 +4,13 @@
 
 def register() -> None:
     """Called by Blender when the extension is enabled."""
-    from .ui import registration
+    from .ui.registration import register as register_ui
 
-    registration.register()
+    register_ui()
 
 
 def unregister() -> None:
     """Called by Blender when the extension is disabled, and when Blender quits."""
-    from .ui import registration
+    from .ui.registration import unregister as unregister_ui
 
-    registration.unregister()
+    unregister_ui()

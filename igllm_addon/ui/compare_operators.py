@@ -9,7 +9,7 @@ from bpy.props import StringProperty
 
 from . import jobs
 from .modal_work import ModalWork
-from .result_operators import shown_result_or_none
+from .result_operators import shown_result, shown_result_or_none
 
 if TYPE_CHECKING:
     from .comparison_job import ComparisonJob
@@ -43,7 +43,7 @@ class IGLLM_OT_compare(ModalWork, bpy.types.Operator):
 
         jobs.state.failure = None
         try:
-            self._job = jobs.state.comparison = ComparisonJob(shown_result_or_none(context))
+            self._job = jobs.state.comparison = ComparisonJob(shown_result(context))
         except IgllmError as error:
             jobs.fail(str(error))
             self.report({"WARNING"}, str(error))
@@ -114,7 +114,7 @@ class IGLLM_OT_save_comparison(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask where."""
-        self.filepath = bpy.path.ensure_ext(f"{shown_result_or_none(context).name} comparison", ".png")
+        self.filepath = bpy.path.ensure_ext(f"{shown_result(context).name} comparison", ".png")
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -124,7 +124,7 @@ class IGLLM_OT_save_comparison(bpy.types.Operator):
 
         path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".png"))
         try:
-            save_page(shown_result_or_none(context).igllm, path)
+            save_page(shown_result(context).igllm, path)
         except OSError as error:
             sentence = f"{path} cannot be written ({error.strerror}); choose another folder."
             jobs.fail(sentence)

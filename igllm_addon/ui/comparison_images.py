@@ -64,12 +64,12 @@ def composed(picture: Bytes, render: Bytes, view: str, wipe: float, flicker: boo
         return render if flicker else picture
     if view == "WIPE":
         column = round(wipe * picture.shape[1])
-        both = np.concatenate((picture[:, :column], render[:, column:]), axis=1)
+        both: Bytes = np.hstack((picture[:, :column], render[:, column:]))
         if 0 < column < picture.shape[1]:
             both[:, column] = _LINE_BYTES
         return both
     gap = np.full((picture.shape[0], _GAP_PX, 3), _GAP_BYTE, dtype=np.uint8)
-    return np.concatenate((picture, gap, render, gap, difference_rgb(picture, render)), axis=1)
+    return np.hstack((picture, gap, render, gap, difference_rgb(picture, render)))
 
 
 def save_page(result: IGLLM_PG_result, path: Path) -> None:

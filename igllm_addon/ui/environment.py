@@ -85,7 +85,17 @@ def setup_steps(folder: Path, host_python: str, flavor: str, packages: tuple[str
     if not environment_python(folder).exists():
         create = (host_python, "-I", str(GUARD), "--", "module", "venv", str(folder))
         steps.append(Step("Creating the environment", create, _SHARES["environment"]))
-    pip = (python, "-I", str(GUARD), "--", "module", "pip", "--no-input", "--disable-pip-version-check", "--no-color")
+    pip: tuple[str, ...] = (
+        python,
+        "-I",
+        str(GUARD),
+        "--",
+        "module",
+        "pip",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-color",
+    )
     pip += ("--cache-dir", str(folder / "downloads"), "install", "--progress-bar", "raw", "--only-binary=:all:")
     steps.append(Step("Updating pip", (*pip, "--upgrade", _PIP), _SHARES["pip"]))
     pip += ("--resume-retries", "5", "--retries", "5")
@@ -103,7 +113,7 @@ def setup_steps(folder: Path, host_python: str, flavor: str, packages: tuple[str
 class Setup:
     """A set-up at work, in steps that never wait. sentence: what went wrong, or empty."""
 
-    def __init__(self, folder: Path, steps: list[Step], log_path: Path, packages: tuple[str, ...] = PACKAGES) -> None:
+    def __init__(self, folder: Path, steps: list[Step], log_path: Path | None, packages: tuple[str, ...] = PACKAGES) -> None:
         self._folder, self._steps, self._log_path, self._packages = folder, steps, log_path, packages
         self._index = -1
         self._inside = 0.0

@@ -33,7 +33,8 @@ class IGLLM_OT_setup(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask first: nobody is to be surprised by a large download."""
-        return context.window_manager.invoke_props_dialog(self, width=460)
+        asked: set[str] = context.window_manager.invoke_props_dialog(self, width=460)
+        return asked
 
     def draw(self, context: bpy.types.Context) -> None:
         """What will happen."""
@@ -112,7 +113,8 @@ class IGLLM_OT_setup_remove(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first."""
-        return context.window_manager.invoke_confirm(self, event)
+        asked: set[str] = context.window_manager.invoke_confirm(self, event)
+        return asked
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Delete it."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import bpy
 
 from . import jobs, preferences
+from .folders import PACKAGE
 from .properties import OTHER_MODEL
-from .result_operators import shown_result_or_none
+from .result_operators import shown_result, shown_result_or_none
 from .sentences import draw_sentence
 
 _UNCERTAIN_SHOWN = 8
@@ -64,7 +65,7 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
         elif own is not None and own.runner == "OWN":
             draw_sentence(box, preferences.OFFLINE, context)
         show = box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
-        show.module = preferences.PACKAGE
+        show.module = PACKAGE
 
     def _draw_progress(self) -> None:
         run = jobs.state.derender
@@ -110,7 +111,7 @@ class IGLLM_PT_result(_InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The rows."""
-        layout, collection = self.layout, shown_result_or_none(context)
+        layout, collection = self.layout, shown_result(context)
         layout.prop(context.scene.igllm, "result", text="")
         objects = [item for item in collection.objects if "igllm_statement" in item]
         layout.label(text=f"{len(objects)} objects in {collection.igllm.seconds:.1f} s", icon="OUTLINER_OB_MESH")
@@ -149,7 +150,7 @@ class IGLLM_PT_compare(_InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The button, then what it found."""
-        layout, result = self.layout, shown_result_or_none(context).igllm
+        layout, result = self.layout, shown_result(context).igllm
         if jobs.state.comparison is not None:
             row = layout.row(align=True)
             row.label(text="Rendering…", icon="RENDER_STILL")

@@ -13,6 +13,13 @@ def shown_result_or_none(context: bpy.types.Context) -> bpy.types.Collection | N
     return chosen if chosen is not None and chosen.igllm.is_finished else None
 
 
+def shown_result(context: bpy.types.Context) -> bpy.types.Collection:
+    """The same, where poll() has seen that there is one."""
+    found = shown_result_or_none(context)
+    assert found is not None
+    return found
+
+
 class _OnResult:
     """Operators on the shown result."""
 
@@ -39,7 +46,7 @@ class IGLLM_OT_rebuild(_OnResult, bpy.types.Operator):
 
         own = preferences.current()
         try:
-            count = rebuild(shown_result_or_none(context), own.uncertain_below if own is not None else 0.7)
+            count = rebuild(shown_result(context), own.uncertain_below if own is not None else 0.7)
         except IgllmError as error:
             jobs.fail(str(error))
             self.report({"WARNING"}, str(error))
@@ -62,7 +69,7 @@ class IGLLM_OT_update_code(_OnResult, bpy.types.Operator):
         from .result import update_code
 
         try:
-            count = update_code(shown_result_or_none(context))
+            count = update_code(shown_result(context))
         except IgllmError as error:
             jobs.fail(str(error))
             self.report({"WARNING"}, str(error))
@@ -109,7 +116,7 @@ class IGLLM_OT_show_code(_OnResult, bpy.types.Operator):
         if area is None:
             self.report({"WARNING"}, "There is no window to show the code in")
             return {"CANCELLED"}
-        area.spaces.active.text = shown_result_or_none(context).igllm.text
+        area.spaces.active.text = shown_result(context).igllm.text
         return {"FINISHED"}
 
 

@@ -11,6 +11,7 @@ import bpy
 import gpu
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from ..core.errors import UsageError
 from ..core.scene import Camera
@@ -46,7 +47,7 @@ def _viewport_or_none(context: bpy.types.Context) -> bpy.types.Area | None:
 
 def _drawn(
     context: bpy.types.Context, space: bpy.types.SpaceView3D, region: bpy.types.Region, view: Matrix, zoom: float
-) -> np.ndarray:
+) -> NDArray[np.uint8]:
     """(H, W, 3) bytes. zoom: of a pinhole camera, in half picture widths."""
     offscreen = gpu.types.GPUOffScreen(WIDTH_PX, HEIGHT_PX)
     overlays = space.overlay.show_overlays
