@@ -18,11 +18,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from ..core.errors import WeightsError
-from .config import ModelConfig, OpenClipConfig, config_from_json, config_to_json
-from .language import belongs_to_base, merge_adapters
+from .config import ModelConfig, config_from_json, config_to_json
+from .language import has_adapters, merge_adapters
 from .model import Igllm
 
 CONFIG_NAME = "config.json"
@@ -32,11 +31,14 @@ _NAMES_SHOWN = 5
 
 def save_checkpoint(directory: Path, model: Igllm) -> str:
     """Write a model's folder; returns the sha256 of its weights."""
+    base = model.config.decoder.base
+    if base is not None and base.training == "lora" and not has_adapters(model.language_model):
+        raise WeightsError("a model whose adapters are merged cannot be saved; copy the folder that it was loaded from")
     directory.mkdir(parents=True, exist_ok=True)
     kept = {name for name, _ in model.named_parameters()}
     tensors = {
         name: (tensor.to(torch.float16) if name in kept else tensor).cpu().contiguous()
-        for name, tensor in own_tensors(model).items()
+        for name, tensor in model.state_dict().items()
     }
     data = save_tensors(tensors)
     digest = hashlib.sha256(data).hexdigest()
@@ -65,26 +67,10 @@ def load_checkpoint(directory: Path) -> Igllm:
     except SafetensorError as caught:
         raise WeightsError(f"{path} is not a safetensors file ({caught}); install it again") from caught
     model = Igllm(config)
-    own = own_tensors(model)
-    _check_tensors(path, {name: tensor.shape for name, tensor in own.items()}, tensors)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(tensors[name])
+    _check_tensors(path, {name: tensor.shape for name, tensor in model.state_dict().items()}, tensors)
+    model.load_state_dict(tensors, strict=True)
     merge_adapters(model.language_model)
     return model.eval().requires_grad_(False)
-
-
-def own_tensors(model: Igllm) -> dict[str, Tensor]:
-    """What of the model's state is its own and not that of a folder it builds on, by name. The tensors are the model's."""
-    foreign_tower = isinstance(model.config.vision, OpenClipConfig)
-    base = model.config.decoder.base
-
-    def is_foreign(name: str) -> bool:
-        if name.startswith("language_model."):
-            return belongs_to_base(name, base)
-        return foreign_tower and name.startswith("tower.")
-
-    return {name: tensor for name, tensor in model.state_dict().items() if not is_foreign(name)}
 
 
 def _check_tensors(path: Path, wanted: dict[str, torch.Size], found: dict[str, torch.Tensor]) -> None:

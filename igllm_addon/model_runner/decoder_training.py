@@ -45,8 +45,8 @@ class GlimpseSet:
     With 0 varieties nothing is kept, and the tower looks at each batch under a variety of its own.
     """
 
-    def __init__(self, model: Igllm, scenes: SceneTensors, varieties: int, seed: int) -> None:
-        self._model, self._pictures = model, scenes if varieties == 0 else None
+    def __init__(self, model: Igllm, scenes: SceneTensors, varieties: int, seed: int, *, augment: bool = True) -> None:
+        self._model, self._pictures, self._augment = model, scenes if varieties == 0 else None, augment
         self.overlooked = 0.0
         if varieties == 0:
             return
@@ -72,11 +72,16 @@ class GlimpseSet:
         return self.glimpse.take(rows), self.scenes.take(rows), self.peaks[rows]
 
     def _seen(self, scenes: SceneTensors, rng: np.random.Generator) -> tuple[Glimpse, SceneTensors, Tensor]:
-        pictures, labels = augmented(scenes, rng)
-        glimpse = self._model.look(pictures.to(self._model.camera_middle.device))
+        pictures, labels = augmented(scenes, rng) if self._augment else (plain_pictures(scenes), scenes)
+        glimpse = self._model.look(pictures.to(self._model.camera_middle.device)).to(torch.device("cpu"))
         if self._model.config.decoder.visual != "peaks":
             return glimpse, labels, torch.full(labels.exists.shape, NOTHING)
         return glimpse, labels, peaks_of_objects(glimpse, labels)
+
+
+def plain_pictures(scenes: SceneTensors) -> Tensor:
+    """(B, 3, H, W) in [0, 1], as they are."""
+    return scenes.images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
 
 
 @dataclass(frozen=True, slots=True)

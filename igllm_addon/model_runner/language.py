@@ -63,7 +63,7 @@ def add_adapters(model: LlamaForCausalLM, base: BaseConfig) -> LlamaForCausalLM:
 
 def merge_adapters(model: nn.Module) -> None:
     """Put adapters into the layers that they belong to, so that they cost nothing any more."""
-    if not any("lora_" in name for name, _ in model.named_parameters()):
+    if not has_adapters(model):
         return
     from peft.tuners.lora import LoraLayer
 
@@ -72,6 +72,11 @@ def merge_adapters(model: nn.Module) -> None:
             if isinstance(child, LoraLayer):
                 child.merge(safe_merge=True)
                 setattr(module, name, child.get_base_layer())
+
+
+def has_adapters(model: nn.Module) -> bool:
+    """Whether there are adapters that are not merged."""
+    return any("lora_" in name for name, _ in model.named_parameters())
 
 
 def belongs_to_base(name: str, base: BaseConfig | None) -> bool:

@@ -12,6 +12,8 @@ Letters: B pictures, K peaks of a picture, V visual tokens (1 + K with peaks), T
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ from .config import ModelConfig, OpenClipConfig, VisionConfig
 from .dialects import make_dialect
 from .glimpse import Glimpse
 from .grid import grid_size, grid_tokens
-from .language import language_model
+from .language import belongs_to_base, language_model
 from .open_clip_tower import OpenClipTower
 from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, Number
 from .program_tokens import ProgramTokens
@@ -53,6 +55,7 @@ class NumericHead(nn.Module):
 class Igllm(nn.Module):
     """Picture to program. Decoding and training are elsewhere; this is what has weights.
 
+    Its state is what is its own: weights that stay in the folder of a pretrained part are not in state_dict().
     with_adapters: whether a pretrained language model with LoRA gets its adapters, as in training.
     """
 
@@ -85,6 +88,14 @@ class Igllm(nn.Module):
             self.pointer_key = nn.Linear(decoder.width, decoder.width)
         middle = torch.tensor((config.geometry.distance_m, config.geometry.elevation_radians))
         self.register_buffer("camera_middle", middle, persistent=False)
+        self.register_state_dict_post_hook(_leave_out_foreign)
+        self.register_load_state_dict_pre_hook(_fill_in_foreign)
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether the tensor of this name stays in the folder of a pretrained part."""
+        if name.startswith("language_model."):
+            return belongs_to_base(name, self.config.decoder.base)
+        return name.startswith("tower.") and isinstance(self.config.vision, OpenClipConfig)
 
     @property
     def tokens(self) -> ProgramTokens:
@@ -211,6 +222,21 @@ class Igllm(nn.Module):
             unit = decoder.location_spread_m if number.quantity == LOCATION_NUMBERS else 1.0
             units = (unit,) * self.quantities.counts[number.quantity]
         return units[number.first : number.first + number.count]
+
+
+def _leave_out_foreign(module: nn.Module, state: dict[str, Any], prefix: str, _: object) -> None:
+    assert isinstance(module, Igllm)
+    for name in [name for name in state if name.startswith(prefix) and module.is_foreign(name.removeprefix(prefix))]:
+        del state[name]
+
+
+def _fill_in_foreign(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """What a state does not hold because it is foreign stays as it is; strict loading would call it missing."""
+    assert isinstance(module, Igllm)
+    for part in ("language_model", "tower"):
+        for name, tensor in getattr(module, part).state_dict(prefix=f"{part}.").items():
+            if module.is_foreign(name):
+                state.setdefault(prefix + name, tensor)
 
 
 def _compact_token_width(config: ModelConfig, vision: VisionConfig) -> int:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`igllm train CONFIG`: the vision tower first, then projector, language model and numeric head on its frozen features."""
+"""`igllm train CONFIG`: the vision tower first, then projector, language model and numeric head on its frozen features.
+
+With a foreign tower there is no first stage, but there may be one that aligns the projector with a pretrained language model.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,17 @@ import torch
 from torch import Tensor
 
 from ..core.command_line import SentenceParser
+from ..core.errors import UsageError
 from ..core.vocabulary import Vocabulary
+from .alignment import aligned_projector, train_alignment
 from .checkpoint import save_checkpoint
+from .config import VisionConfig
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
 from .model import Igllm
 from .processes import processes
+from .programs import Variety
+from .projectors import load_mm_projector
 from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
 from .training_loop import Validation, train_stage
@@ -25,7 +33,6 @@ from .validation import ValidationSet, decoder_figures_on, tower_figures
 from .vision import VisionTower
 
 _SETTLING_BATCHES = 60
-_VARIETIES = 2  # times the frozen tower looks at each picture, each time under another exposure, noise and so on
 
 
 class GrowingShards:
@@ -58,6 +65,10 @@ class GrowingShards:
 def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     """The first stage; its state lies in `out`, so that it can be resumed."""
     torch.manual_seed(config.tower.seed)
+    if not isinstance(config.model.vision, VisionConfig):
+        raise UsageError(
+            f"The vision tower of {config.model.name!r} is a foreign one, which is not trained; leave out that stage."
+        )
     tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
     tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
@@ -96,16 +107,20 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     """The second stage, on the tower as the first one left it; writes the checkpoint into `out`."""
     torch.manual_seed(config.decoder.seed)
     model = Igllm(config.model)
-    tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
-    model.tower.load_state_dict(tower, strict=True)
-    model.tower.eval().requires_grad_(False)
+    if isinstance(model.tower, VisionTower):
+        tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
+        model.tower.load_state_dict(tower, strict=True)
+        model.tower.eval().requires_grad_(False)
+    if (start := aligned_projector(config)) is not None:
+        load_mm_projector(model.projector, start)
     shards = GrowingShards(config.decoder, config.model.vision.input_width_px, config.model.vocabulary)
     assert shards.scenes is not None
-    seen = GlimpseSet(model, shards.scenes, _VARIETIES, config.decoder.seed)
+    seen = GlimpseSet(model, shards.scenes, config.decoder.varieties, config.decoder.seed, augment=config.decoder.augment)
     print(f"{len(shards.scenes)} scenes; the tower overlooks {100 * seen.overlooked:.2f} % of the objects", file=sys.stderr)
 
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        return decoder_step_loss(model, *seen.batch(rng, config.decoder.batch))
+        variety = Variety(rng, config.decoder.shuffle_attributes, config.decoder.synonyms)
+        return decoder_step_loss(model, *seen.batch(rng, config.decoder.batch), variety)
 
     files, validation = StageFiles.of(config.out, "decoder"), None
     if (pictures := _validation_set(config, config.decoder)) is not None:
@@ -128,11 +143,15 @@ def main(argv: list[str] | None = None) -> int:
     parser = SentenceParser(prog="igllm train", description="Train a model on shards that `igllm generate` made.")
     parser.add_argument("config", type=Path, help="a JSON file such as configs/clevr-small.json")
     parser.add_argument("--resume", action="store_true", help="go on where the last run in the same folder was stopped")
-    parser.add_argument("--stage", choices=("tower", "decoder", "all"), default="all", help="which part to train (default: all)")
+    parser.add_argument(
+        "--stage", choices=("tower", "alignment", "decoder", "all"), default="all", help="which part to train (default: all)"
+    )
     options = parser.parse_args(argv)
     config = read_training_config(options.config)
-    if options.stage in ("tower", "all"):
+    if options.stage == "tower" or (options.stage == "all" and isinstance(config.model.vision, VisionConfig)):
         train_tower(config, resume=options.resume)
+    if options.stage == "alignment" or (options.stage == "all" and config.alignment is not None):
+        train_alignment(config, resume=options.resume)
     if options.stage in ("decoder", "all"):
         train_decoder(config, resume=options.resume)
     return 0

@@ -24,8 +24,9 @@ class StageConfig:
     what a picture shows of the camera is subtle, and statistics of a batch shift it. validation: folders of pictures that are
     not learned from; the model is measured on them every validate_steps steps and at the end, and its best weights are kept.
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
-    looks at each batch in each step, which needs no memory. shuffle_attributes and synonyms: texts name an object's attributes
-    in random order and by synonyms (dialect "text"). head_learning_rate: of the numeric heads (0: that of all).
+    looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. shuffle_attributes and
+    synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
+    numeric heads (0: that of all).
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages.
     """
@@ -47,6 +48,7 @@ class StageConfig:
     shuffle_attributes: bool = False
     synonyms: bool = False
     head_learning_rate: float = 0.0
+    augment: bool = True
 
 
 @dataclass(frozen=True, slots=True)

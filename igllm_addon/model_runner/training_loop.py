@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,9 @@ class _Run:
     ) -> None:
         self._name, self._model, self._stage, self._files, self._validation = name, model, stage, files, validation
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._optimizer = torch.optim.AdamW(self._parameters, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
+        self._optimizer = torch.optim.AdamW(
+            _groups(model, stage), lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True
+        )
         self._average = WeightAverage(model, stage.ema_decay) if stage.ema_decay else None
         resumed = resume and files.state.exists()
         self.progress = load_state(files, model, self._optimizer, self._average) if resumed else Progress()
@@ -105,7 +108,9 @@ class _Run:
         seeds = [stage.seed, step] if team.is_first else [stage.seed, step, team.index]
         torch.manual_seed(stage.seed * 1_000_003 + step + 7_368_787 * team.index)
         for group in self._optimizer.param_groups:
-            group["lr"] = stage.learning_rate * learning_rate_share(step, stage.steps, stage.warmup_steps)
+            group["lr"] = group.get("highest_rate", stage.learning_rate) * learning_rate_share(
+                step, stage.steps, stage.warmup_steps
+            )
         parts = step_loss(step, np.random.default_rng(seeds))
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
@@ -160,6 +165,17 @@ class _Run:
             self._log.validation(self.progress.step, self.progress.seconds, figures)
             tqdm.write(f"{self._name} {self.progress.step}: {_shown(figures)}", file=sys.stderr)
         processes().wait()
+
+
+def _groups(model: nn.Module, stage: StageConfig) -> list[dict[str, Any]]:
+    """What learns, in groups of one learning rate: the numeric heads may have one of their own."""
+    learning = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if not stage.head_learning_rate:
+        return [{"params": [parameter for _, parameter in learning]}]
+    heads = [parameter for name, parameter in learning if name.startswith("numeric_heads.")]
+    others = [parameter for name, parameter in learning if not name.startswith("numeric_heads.")]
+    rates = ((others, stage.learning_rate), (heads, stage.head_learning_rate))
+    return [{"params": parameters, "highest_rate": rate} for parameters, rate in rates if parameters]
 
 
 def _shown(figures: dict[str, float]) -> str:
