@@ -64,7 +64,8 @@ def measured(client: RunnerClient, request: Predict, cancels: int, pid: int | No
         first_s = seconds(client, request)
         warm = [seconds(client, request) for _ in range(_WARM_PREDICTIONS)]
         loaded_mb = rss_mb(process)
-        latencies = sorted(cancel_ms(client, request) for _ in range(cancels))
+        tried = [cancel_ms_or_none(client, request) for _ in range(cancels)]
+        latencies = sorted(latency for latency in tried if latency is not None)
         until_answer(client, client.send(Unload()))
         unloaded_mb = rss_mb(process)
         reload_s = seconds(client, request)
@@ -73,20 +74,24 @@ def measured(client: RunnerClient, request: Predict, cancels: int, pid: int | No
             "seconds of the first prediction": round(first_s, 3),
             "seconds of a warm prediction, median": round(statistics.median(warm), 4),
             "seconds of the first one after unload": round(reload_s, 3),
-            "cancel ms": {"median": latencies[len(latencies) // 2], "worst": latencies[-1], "count": cancels},
+            "cancel ms": {"median": statistics.median(latencies), "worst": latencies[-1], "count": len(latencies)},
             "memory MB": {"idle": idle_mb, "loaded": loaded_mb, "unloaded": unloaded_mb, "reloaded": rss_mb(process)},
         }
 
 
-def cancel_ms(client: RunnerClient, request: Predict) -> float:
-    """Of a request whose picture the model is looking at."""
+def cancel_ms_or_none(client: RunnerClient, request: Predict) -> float | None:
+    """Of a request whose picture the model is looking at; None where the program came before the cancel was sent."""
     request_id = client.send(request)
-    while not any(isinstance(item, Progress) and item.stage == _STAGE_OF_LOOKING for item in client.poll(1.0)):
-        pass
+    looking = False
+    while not looking:
+        for message in client.poll(1.0):
+            looking |= isinstance(message, Progress) and message.stage == _STAGE_OF_LOOKING
+            if isinstance(message, Prediction | Failure):
+                return None
     asked = time.perf_counter()
     client.cancel(request_id)
-    until_answer(client, request_id)
-    return round(1000 * (time.perf_counter() - asked), 2)
+    answer = until_answer(client, request_id)
+    return round(1000 * (time.perf_counter() - asked), 2) if isinstance(answer, Failure) else None
 
 
 def seconds(client: RunnerClient, request: Predict) -> float:

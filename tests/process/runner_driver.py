@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import time
+from pathlib import Path
 
 import psutil
+import pytest
 from PIL import Image
 
 from igllm_addon.bridge.client import RunnerClient
 from igllm_addon.bridge.launch import runner_command
+from igllm_addon.bridge.link import ChildRunner
 from igllm_addon.core.protocol import Done, Failure, Message, Predict, Prediction, Progress, Request
 from igllm_addon.core.vocabulary import CLEVR
 
@@ -65,3 +69,17 @@ def has_ended(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def process_of(client: RunnerClient) -> subprocess.Popen[bytes]:
+    assert isinstance(client._link, ChildRunner)
+    return client._link.process
+
+
+def memory_mb(client: RunnerClient, kind: str = "VmRSS") -> float:
+    """What the runner's process holds now, or (VmHWM) has held at most."""
+    status = Path(f"/proc/{process_of(client).pid}/status")
+    if not status.exists():
+        pytest.skip("needs /proc to see a process's memory")
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith(f"{kind}:")]
+    return int(line.split()[1]) / 1024
