@@ -7,6 +7,7 @@ whatever the model is doing and the end of the input is seen at once. docs/proto
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -15,6 +16,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ..core.errors import UsageError, WeightsError
@@ -110,6 +112,10 @@ class Worker:
     def _unload(self) -> None:
         self._loaded = None
         gc.collect()
+        if sys.platform == "linux":
+            # glibc keeps what was freed for itself until it is told otherwise; other C libraries have no such function.
+            with suppress(AttributeError):
+                ctypes.CDLL(None).malloc_trim(0)
 
     def _predict_or_failure(self, session: Session, request: Predict) -> Prediction | Failure | None:
         """The boundary at which what went wrong becomes an answer."""
