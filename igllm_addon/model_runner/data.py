@@ -54,7 +54,9 @@ class SceneTensors:
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """The tar shards of a split, in order; UsageError where there are none."""
+    """The tar shards of a split, in order; the file itself if it is one of IG-LLM's labels. UsageError where there are none."""
+    if folder.suffix == ".json":
+        return [folder]
     shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise UsageError(f"{folder} holds no tar shards; make some with `igllm generate clevr --count N --seed S --out DIR`.")
@@ -84,8 +86,19 @@ def read_samples(shard: Path) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
 
 
 def load_shard(shard: Path, width_px: int, vocabulary: Vocabulary) -> SceneTensors:
-    """One shard as tensors, its pictures resized to `width_px`."""
-    return SceneTensors.join([_scene_tensors(picture, label, width_px, vocabulary) for _, picture, label in read_samples(shard)])
+    """One shard, or one labels file of IG-LLM's with its pictures, as tensors; pictures resized to `width_px`."""
+    if shard.suffix == ".json":
+        from .igllm_layout import labelled_pictures  # brings scipy, which the runner, who imports this module, does without
+
+        samples = labelled_pictures(shard, vocabulary)
+    else:
+        samples = ((picture, label) for _, picture, label in read_samples(shard))
+    scenes = [_scene_tensors(picture, label, width_px, vocabulary) for picture, label in samples]
+    if not scenes:
+        raise UsageError(f"{shard} holds no labelled pictures; generate it again.")
+    if len({scene.images.shape for scene in scenes}) > 1:
+        raise UsageError(f"{shard} holds pictures of several sizes; a training needs one width and height.")
+    return SceneTensors.join(scenes)
 
 
 def resized(image: Image.Image, width_px: int) -> Image.Image:

@@ -155,9 +155,11 @@ def _fed_embeddings(model: Igllm, visual: Tensor, batch: _Batch) -> Tensor:
         if decoder.feed_numbers:
             told = _labels(batch, number, b, t)
             told = told + torch.randn_like(told) * told.new_tensor(_noise(number))
-            embedded = embedded.index_put((b, t), model.embed_numbers(number.head, told), accumulate=True)
+            fed = model.embed_numbers(number.head, told).to(embedded.dtype)
+            embedded = embedded.index_put((b, t), fed, accumulate=True)
         if decoder.pointer and number.quantity == LOCATION_NUMBERS and number.first == 0:
-            embedded = embedded.index_put((b, t), visual[b, 1 + programs.peak[b, t]], accumulate=True)
+            about = visual[b, 1 + programs.peak[b, t]].to(embedded.dtype)
+            embedded = embedded.index_put((b, t), about, accumulate=True)
     return embedded
 
 

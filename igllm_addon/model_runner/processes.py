@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_STATISTICS = ("running_mean", "running_var")
+
 
 class Processes:
     """This process among its `count`; `index` counts from 0."""
@@ -46,19 +48,26 @@ class _LaunchedProcesses(Processes):
         self.count = int(self._accelerator.num_processes)
 
     def average(self, model: nn.Module) -> None:
-        for parameter in model.parameters():
-            if parameter.requires_grad and parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)  # another process may have one
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.requires_grad and parameter.grad is not None]
-        statistics = [buffer for name, buffer in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        has_gradient = torch.tensor(
+            [float(parameter.grad is not None) for parameter in learning], device=self._accelerator.device
+        )
+        gradients = []
+        for parameter, somewhere in zip(learning, self._accelerator.reduce(has_gradient).tolist(), strict=True):
+            if somewhere:  # a parameter without a gradient anywhere is left alone by the optimiser, as in a single process
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                gradients.append(parameter.grad)
+        self._average(gradients + [buffer for name, buffer in model.named_buffers() if name.endswith(_STATISTICS)])
+
+    def _average(self, tensors: list[Tensor]) -> None:
         by_kind: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
-        for tensor in gradients + statistics:
-            by_kind.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-        for tensors in by_kind.values():
-            flat = torch.cat([tensor.detach().flatten() for tensor in tensors])
+        for tensor in tensors:
+            by_kind.setdefault((tensor.dtype, tensor.device), []).append(tensor.detach())
+        for alike in by_kind.values():
+            flat = torch.cat([tensor.flatten() for tensor in alike])
             mean = self._accelerator.reduce(flat, reduction="mean")
-            for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
-                tensor.detach().copy_(part.view_as(tensor))
+            for tensor, part in zip(alike, torch.split(mean, [tensor.numel() for tensor in alike]), strict=True):
+                tensor.copy_(part.view_as(tensor))
 
     def wait(self) -> None:
         self._accelerator.wait_for_everyone()

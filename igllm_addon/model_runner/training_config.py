@@ -12,6 +12,11 @@ from ..core.errors import UsageError, WeightsError
 from ..core.vocabulary import VOCABULARIES
 from .base_folders import resolved_base, resolved_tower
 from .config import GeometryConfig, ModelConfig, OpenClipConfig, decoder_from_json, vision_from_json
+from .config_reading import check_keys, check_range, keys_of, record_from_json
+
+PRECISIONS = ("auto", "fp32", "bf16")
+_KEYS = ("name", "template", "out", "geometry", "vision", "decoder", "training", "projector_start")
+_STAGES = ("tower", "alignment", "decoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class StageConfig:
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
     numeric heads (0: that of all).
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
-    with its averages.
+    with its averages. precision: "bf16" or "fp32"; "auto" is bf16 where the processor has instructions for it.
     """
 
     data: tuple[str, ...]
@@ -44,6 +49,7 @@ class StageConfig:
     validation: tuple[str, ...] = ()
     validate_steps: int = 500
     ema_decay: float = 0.0
+    precision: str = "auto"
     varieties: int = 2
     shuffle_attributes: bool = False
     synonyms: bool = False
@@ -76,6 +82,8 @@ def read_training_config(path: Path) -> TrainingConfig:
         ) from caught
     except json.JSONDecodeError as caught:
         raise UsageError(f"The training config {path} is not JSON ({caught}).") from caught
+    except UsageError as caught:
+        raise UsageError(f"The training config {path}: {caught}") from caught
     except KeyError as caught:
         raise UsageError(f"The training config {path} has no {caught}; configs/clevr-small.json shows every key.") from caught
     except (TypeError, AttributeError, WeightsError) as caught:
@@ -85,21 +93,33 @@ def read_training_config(path: Path) -> TrainingConfig:
 
 
 def _training_config(value: dict[str, Any]) -> TrainingConfig:
+    check_keys(keys_of(value, "the file"), dict.fromkeys(_KEYS), "the file")
     vision, decoder = vision_from_json(value["vision"]), resolved_base(decoder_from_json(value["decoder"]))
     model = ModelConfig(
         name=value["name"],
         vocabulary=VOCABULARIES[value["template"]],
-        geometry=GeometryConfig(**value["geometry"]),
+        geometry=record_from_json(GeometryConfig, value["geometry"], "geometry"),
         vision=resolved_tower(vision) if isinstance(vision, OpenClipConfig) else vision,
         decoder=decoder,
     )
-    stages = {name: _stage(entry) for name, entry in value["training"].items()}
+    check_keys(keys_of(value["training"], "training"), dict.fromkeys(_STAGES), "training")
+    stages = {name: _stage(entry, f"training.{name}") for name, entry in value["training"].items()}
     if isinstance(vision, OpenClipConfig):
         stages.setdefault("tower", StageConfig((), 0, 1, 0.0))
     start = value.get("projector_start", "")
     return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"], stages.get("alignment"), start)
 
 
-def _stage(entry: dict[str, Any]) -> StageConfig:
-    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return StageConfig(**given)
+def _stage(value: object, path: str) -> StageConfig:
+    stage = record_from_json(StageConfig, value, path)
+    for key in ("steps", "batch", "save_steps", "validate_steps"):
+        check_range(getattr(stage, key), f"{path}.{key}", 1)
+    for key in ("learning_rate", "weight_decay", "warmup_steps", "rescan_steps", "hold_statistics_from", "seed", "varieties"):
+        check_range(getattr(stage, key), f"{path}.{key}", 0)
+    check_range(stage.head_learning_rate, f"{path}.head_learning_rate", 0)
+    check_range(stage.ema_decay, f"{path}.ema_decay", 0, below=1)
+    if stage.precision not in PRECISIONS:
+        raise UsageError(f"{path}.precision is {stage.precision!r}; expected one of {', '.join(PRECISIONS)}.")
+    if not stage.data:
+        raise UsageError(f"{path}.data is empty; expected folders of shards, or files of labels in IG-LLM's layout.")
+    return stage

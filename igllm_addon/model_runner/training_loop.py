@@ -7,11 +7,10 @@ as long as the data are the same.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from .curves import Curves
+from .precision import uses_bf16
 from .processes import processes
 from .stop_request import stop_request
 from .tower_training import learning_rate_share
@@ -71,7 +72,7 @@ def train_stage(
             bar.update()
             run.keep_record(bar)
             if processes().any_of(stop.made):
-                run.save()
+                run.stop()
                 print(
                     f"{name}: stopped after step {step + 1} of {stage.steps}; the same command with --resume goes on.",
                     file=sys.stderr,
@@ -95,12 +96,14 @@ class _Run:
         resumed = resume and files.state.exists()
         self.progress = load_state(files, model, self._optimizer, self._average) if resumed else Progress()
         self._started = time.monotonic() - self.progress.seconds
+        self._device_type = self._parameters[0].device.type
+        self._bf16 = uses_bf16(stage.precision, self._device_type)
         processes().wait()  # nobody may still read what the first process is about to write
         if processes().is_first:
             if not resumed:
                 files.best.unlink(missing_ok=True)
-                shutil.rmtree(files.events, ignore_errors=True)
             self._log = StageLog(files.log, until_step=self.progress.step)
+            self._curves = Curves(name, files.curves, files.events, self._log.entries)
 
     def take_step(self, step: int, step_loss: StepLoss) -> None:
         """Step number `step`, from 0."""
@@ -111,7 +114,8 @@ class _Run:
             group["lr"] = group.get("highest_rate", stage.learning_rate) * learning_rate_share(
                 step, stage.steps, stage.warmup_steps
             )
-        parts = step_loss(step, np.random.default_rng(seeds))
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._bf16):
+            parts = step_loss(step, np.random.default_rng(seeds))
         self._optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
         team.average(self._model)
@@ -142,9 +146,18 @@ class _Run:
         """Write the state, so that nothing up to here can be lost."""
         if processes().is_first:
             save_state(self._files, self._model, self._optimizer, self._average, self.progress)
+            self._curves.refresh()
+
+    def stop(self) -> None:
+        """Write what is not written yet."""
+        self.save()
+        if processes().is_first:
+            self._curves.close()
 
     def finish(self) -> None:
-        """Leave the model with the weights that the stage was trained for."""
+        """Draw the last curves, and leave the model with the weights that the stage was trained for."""
+        if processes().is_first:
+            self._curves.close()
         if self._average is not None:
             self._model.load_state_dict({**self._model.state_dict(), **self._average.tensors()}, strict=True)
         processes().wait()
@@ -153,7 +166,8 @@ class _Run:
         if processes().is_first:
             modes = {module: module.training for module in self._model.modules()}
             self._model.eval()
-            with torch.no_grad(), self._average.applied() if self._average is not None else nullcontext():
+            averaged = self._average.applied() if self._average is not None else nullcontext()
+            with torch.no_grad(), averaged, _same_memory(self._model):
                 figures = validation.figures()
                 if self.progress.best is None or figures["score"] > self.progress.best:
                     self.progress.best = figures["score"]
@@ -165,6 +179,18 @@ class _Run:
             self._log.validation(self.progress.step, self.progress.seconds, figures)
             tqdm.write(f"{self._name} {self.progress.step}: {_shown(figures)}", file=sys.stderr)
         processes().wait()
+
+
+@contextmanager
+def _same_memory(model: nn.Module) -> Iterator[None]:
+    """Leave every parameter where it lay: decoding may move weights to where it reads them fastest, and optimiser and average,
+    which know the old place, would go on with that."""
+    places = {parameter: parameter.data for parameter in model.parameters()}
+    try:
+        yield
+    finally:
+        for parameter, place in places.items():
+            parameter.data = place
 
 
 def _groups(model: nn.Module, stage: StageConfig) -> list[dict[str, Any]]:
