@@ -27,7 +27,7 @@ def declare_missing_operators() -> bool:
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     for library in [path for folder in folders for path in sorted(folder.glob("_C.*")) if path.suffix in (".so", ".pyd")]:
         try:
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         except OSError:  # a library of CUDA that is not here
             continue
         return False

@@ -25,6 +25,7 @@ from .model import Igllm
 from .processes import processes
 from .programs import Variety
 from .projectors import load_mm_projector
+from .starting_weights import start_decoder, start_tower
 from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
 from .training_loop import Validation, train_stage
@@ -70,6 +71,8 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
             f"The vision tower of {config.model.name!r} is a foreign one, which is not trained; leave out that stage."
         )
     tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
+    if config.tower.start:
+        start_tower(tower, Path(config.tower.start))
     tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
 
@@ -107,6 +110,8 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     """The second stage, on the tower as the first one left it; writes the checkpoint into `out`."""
     torch.manual_seed(config.decoder.seed)
     model = Igllm(config.model)
+    if config.decoder.start:
+        start_decoder(model, Path(config.decoder.start))
     if isinstance(model.tower, VisionTower):
         tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
         model.tower.load_state_dict(tower, strict=True)

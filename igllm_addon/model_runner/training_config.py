@@ -31,7 +31,7 @@ class StageConfig:
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
     looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
-    numeric heads (0: that of all).
+    numeric heads (0: that of all). start: a checkpoint's folder whose weights of this stage are the first; empty: random ones.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages. precision: "bf16" or "fp32"; "auto" is bf16 where the processor has instructions for it.
     """
@@ -55,6 +55,7 @@ class StageConfig:
     synonyms: bool = False
     head_learning_rate: float = 0.0
     augment: bool = True
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
