@@ -63,8 +63,8 @@ def extension_tool(blender: str | None) -> list[str]:
     return [sys.executable, str(found[0] / "cli" / "blender_ext.py")]
 
 
-def build(out: Path, blender: str | None) -> Path:
-    """The finished, validated zip."""
+def build(files: list[str], out: Path, blender: str | None) -> Path:
+    """The finished, validated zip of these files."""
     version = tomllib.loads((ROOT / PACKAGE / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
     target = out.resolve() / f"{PACKAGE}-{version}.zip"
     out.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def build(out: Path, blender: str | None) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / PACKAGE
         source.mkdir()
-        copy_clean(package_files(), source)
+        copy_clean(files, source)
         for command in (
             ["validate", *untagged, str(source)],
             ["build", *untagged, "--source-dir", str(source), "--output-filepath", str(target)],
@@ -84,11 +84,11 @@ def build(out: Path, blender: str | None) -> Path:
     return target
 
 
-def check_contents(path: Path) -> None:
+def check_contents(path: Path, files: list[str]) -> None:
     """The zip holds what it must and nothing that it should not."""
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
-    expected = {*package_files(), "LICENSE"}
+    expected = {*files, "LICENSE"}
     if missing := [name for name in _NEEDED if name not in names]:
         raise SystemExit(f"{path} lacks {', '.join(missing)}.")
     if strange := sorted(name for name in names ^ expected if not name.endswith("/")):
@@ -100,8 +100,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", metavar="DIR", help="default: dist")
     parser.add_argument("--blender", metavar="PATH", help="build with this Blender instead of the bpy wheel")
     options = parser.parse_args()
-    path = build(options.out, options.blender)
-    check_contents(path)
+    files = package_files()
+    path = build(files, options.out, options.blender)
+    check_contents(path, files)
     print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
