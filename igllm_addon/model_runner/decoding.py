@@ -103,6 +103,7 @@ class _Program:
         dialect, feeding = self._dialect, self._feeding
         feeding.push_embedded(self._model.before_program(self._visual)[0])
         feeding.push(*dialect.after_picture)
+        feeding.positions = 0  # a picture of many tokens leaves a program as much room as any
         if dialect.camera:
             yield from self._fill(dialect.camera, ())
             yield WrittenStatement(serialize(Scene((), self._camera()), self._vocabulary), None, 1.0)

@@ -28,7 +28,6 @@ from .program_slots import (
     LOCATION_NUMBERS,
     WORD_ORDER,
     Choice,
-    Dialect,
     Digits,
     Forced,
     Quantities,
@@ -51,7 +50,7 @@ _WHOLE_DIGITS_OF_ANGLES = 2
 class CompactDialect:
     """One token for each thing that is not forced."""
 
-    learns_forced = False
+    learns_forced = any_order = False
     number_token = NUMBER
     before_picture: tuple[int, ...] = ()
 
@@ -89,7 +88,7 @@ class CompactDialect:
 class TextDialect:
     """IG-LLM's text."""
 
-    learns_forced = True
+    learns_forced = any_order = True
 
     def __init__(self, vocabulary: Vocabulary, decoder: DecoderConfig, spelling: Spelling, *, conversation: bool) -> None:
         self.quantities = Quantities(vocabulary, decoder, together=False)
@@ -191,8 +190,3 @@ def _number_root(quantities: Quantities, quantity: str, tokens: dict[str, int]) 
         # Two numbers are a place in the picture, which is never negative (IG-LLM writes them without a sign).
         return NumberNode(tokens, vocabulary.location_length == 3, len(str(int(vocabulary.location_limit))))
     return NumberNode(tokens, True, 4 if quantity == CAMERA_NUMBERS else _WHOLE_DIGITS_OF_ANGLES)
-
-
-def _is_dialect(dialect: CompactDialect | TextDialect) -> Dialect:
-    """For the type checker alone: both are what the protocol asks for."""
-    return dialect

@@ -68,10 +68,18 @@ class Dialect(Protocol):
     """A way to spell programs."""
 
     @property
+    def quantities(self) -> Quantities: ...
+
+    @property
     def token_count(self) -> int: ...
 
     @property
     def number_token(self) -> int: ...
+
+    @property
+    def any_order(self) -> bool:
+        """Whether an object's arguments may be learned in any order."""
+        ...
 
     @property
     def learns_forced(self) -> bool:

@@ -15,9 +15,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .data import SceneTensors
-from .dialects import CompactDialect, TextDialect
 from .glimpse import Glimpse
-from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, Choice, Digits, Forced, Number, Slot
+from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, Choice, Dialect, Digits, Forced, Number, Slot
 
 NOTHING = -1  # a position at which nothing is to be chosen
 _FARTHEST_PEAK_PX = 8.0  # from an object's centre, in a picture of the tower's width
@@ -83,7 +82,7 @@ def peaks_of_objects(glimpse: Glimpse, scenes: SceneTensors) -> Tensor:
     return result
 
 
-def numbers_of(scenes: SceneTensors, dialect: CompactDialect | TextDialect, field_order: tuple[str, ...]) -> dict[str, Tensor]:
+def numbers_of(scenes: SceneTensors, dialect: Dialect, field_order: tuple[str, ...]) -> dict[str, Tensor]:
     """Quantity -> the numbers that a model learns to write: of the camera (B, n), of objects (B, M, n). Zeros where none."""
     quantities = dialect.quantities
     encoding, vocabulary = quantities.encoding, quantities.vocabulary
@@ -102,7 +101,7 @@ def numbers_of(scenes: SceneTensors, dialect: CompactDialect | TextDialect, fiel
 def programs_of(
     scenes: SceneTensors,
     peaks: Tensor | None,
-    dialect: CompactDialect | TextDialect,
+    dialect: Dialect,
     field_order: tuple[str, ...],
     numbers: Mapping[str, Tensor],
     variety: Variety | None = None,
@@ -135,7 +134,7 @@ def programs_of(
 class _Writer:
     """Labels to programs in one dialect."""
 
-    def __init__(self, dialect: CompactDialect | TextDialect, field_order: tuple[str, ...], variety: Variety | None) -> None:
+    def __init__(self, dialect: Dialect, field_order: tuple[str, ...], variety: Variety | None) -> None:
         self._dialect, self._fields, self._variety = dialect, field_order, variety
         self._vocabulary = dialect.quantities.vocabulary
         self._index = {number: index for index, number in enumerate(dialect.quantities.slots)}
@@ -163,7 +162,7 @@ class _Writer:
         dialect, variety = self._dialect, self._variety
         quantities = dialect.quantities
         turns = quantities.rotation in quantities.counts and self._vocabulary.carries_rotation(named.get("shape"))
-        if variety is None or not variety.shuffle_attributes or isinstance(dialect, CompactDialect):
+        if variety is None or not variety.shuffle_attributes or not dialect.any_order:
             return (*dialect.object_slots(dialect.arguments), *(dialect.rotation_slots() if turns else ()), *dialect.closing)
         arguments = (*dialect.arguments, *((quantities.rotation,) if turns else ()))
         order = tuple(arguments[index] for index in variety.rng.permutation(len(arguments)))

@@ -35,7 +35,7 @@ class TokenFeeding:
         self._ahead: deque[tuple[int, Tensor]] = deque()  # tokens that were fed before they were pushed, and the state after each
         self._forget = 0
         self._hidden: Tensor | None = None
-        self.positions = 0
+        self.positions = 0  # written since the caller last set it to zero
 
     def push(self, *tokens: int) -> None:
         """Write tokens."""
