@@ -8,6 +8,7 @@ queues of bounded length. Everything else happens in the caller's thread, which 
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 import time
 from collections import deque
@@ -226,6 +227,9 @@ class RunnerClient:
         return False
 
     def _write_lines(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # Blender leaves SIGPIPE at the system's default: writing to a runner that has just ended would end Blender.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         with self._link.writer as stream:
             while (line := self._next_line_or_none()) is not None:
                 try:
