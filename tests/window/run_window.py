@@ -99,10 +99,9 @@ def play(tree: Path, acts: list[str], out: Path, limit_s: float) -> dict[str, ob
         done = blender(tree, act, limit_s)
         report = tree / INSIDE.relative_to("/") / "out" / f"{act}.json"
         (out / f"{act}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
-        if not report.is_file():
-            raise SystemExit(
-                f"Act {act!r} did not end well; its log is {out / f'{act}.log'}:\n{(done.stdout + done.stderr)[-3000:]}"
-            )
+        if done.returncode != 0 or not report.is_file():
+            log = done.stdout + done.stderr
+            raise SystemExit(f"Act {act!r} ended with status {done.returncode}; its log is {out / act}.log:\n{log[-3000:]}")
         found[act] = json.loads(report.read_text(encoding="utf-8"))
         print(json.dumps({act: found[act]}), flush=True)
         left = [pid for pid in found[act].get("pids", []) if Path(f"/proc/{pid}").exists()]  # type: ignore[attr-defined]

@@ -77,6 +77,12 @@ def step_until(held: Any, condition: Callable[[], object]) -> set[str] | None:
     raise AssertionError("it did not happen")
 
 
+def runner_pid() -> int:
+    """The one process that this Blender has started."""
+    (pid,) = (int(pid) for path in Path(f"/proc/{os.getpid()}/task").glob("*/children") for pid in path.read_text().split())
+    return pid
+
+
 def objects() -> list[str]:
     """The names of everything that a run has built."""
     return sorted(item.name for item in bpy.data.objects if "igllm_run" in item)

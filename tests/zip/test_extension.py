@@ -101,7 +101,7 @@ show(ended=sorted(ended), name=collection.name, names=[item.name for item in own
     assert found["shapes"] == ["CLEVR cube", "CLEVR sphere", "CLEVR cylinder"]
     assert found["materials"] == ["CLEVR rubber red", "CLEVR metal green", "CLEVR metal blue"]
     assert (found["camera"], found["behind"], found["lights"]) == (True, "demo.png", 4)
-    assert found["size"] == [480, 320]
+    assert found["size"] == [320, 240]
     assert str(found["code"]).count("add(") == 3 and str(found["code"]).startswith("camera(")
     assert (found["failure"], found["uncertain"]) == ("", [])
 
@@ -164,7 +164,7 @@ show(ended=ended, figures=own.figures, size=size, wiped=wiped, saved=saved, bad=
     found = last_json(output)
     assert found["ended"] == ["FINISHED"], output
     assert str(found["figures"]).startswith("PSNR ") and "SSIM" in str(found["figures"])
-    assert (found["size"], found["wiped"]) == ([3 * 480 + 16, 320], [480, 320])
+    assert (found["size"], found["wiped"]) == ([3 * 320 + 16, 240], [320, 240])
     assert (found["saved"], found["bad"]) == (["FINISHED"], ["CANCELLED"])
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
     assert "cannot be written" in str(found["failure"])

@@ -59,7 +59,7 @@ def test_a_runner_killed_while_it_decodes_is_a_sentence_and_the_next_run_is_serv
 import os, signal
 held = begun("slow")
 step_until(held, lambda: held._run.stage == "Looking slowly")
-os.kill(held._run._client._process.pid, signal.SIGKILL)
+os.kill(runner_pid(), signal.SIGKILL)
 ended = step_until(held, lambda: False)
 sentence = failure()
 play("success")
@@ -80,7 +80,7 @@ def test_a_runner_that_hangs_is_ended_after_the_stated_time(run_blender: Run) ->
 module("ui.preferences").current().patience_s = 5
 held = begun("hang")
 step_until(held, lambda: held._run.stage == "Looking")
-pid = held._run._client._process.pid
+pid = runner_pid()
 ended = step_until(held, lambda: False)
 show(ended=sorted(ended), sentence=failure(), pid=pid)
 """
@@ -154,7 +154,7 @@ def test_a_new_file_ends_the_run_and_its_runner(run_blender: Run, opening: str) 
         + f"""
 held = begun("slow")
 step_until(held, lambda: held._run.stage == "Looking slowly")
-pid = held._run._client._process.pid
+pid = runner_pid()
 load_pre = module("ui.file_handlers")._before_another_file
 load_pre()
 sentence = failure()
@@ -287,7 +287,7 @@ show(data=data, unsaved=unsaved, log=folders.log_path_or_none("x.log") is None,
 WAITING = """
 held = begun("slow")
 step_until(held, lambda: held._run.stage == "Looking slowly")
-print("RUNNER", held._run._client._process.pid, flush=True)
+print("RUNNER", runner_pid(), flush=True)
 """
 
 
