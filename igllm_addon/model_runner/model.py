@@ -88,8 +88,8 @@ class Igllm(nn.Module):
             self.pointer_key = nn.Linear(decoder.width, decoder.width)
         middle = torch.tensor((config.geometry.distance_m, config.geometry.elevation_radians))
         self.register_buffer("camera_middle", middle, persistent=False)
-        self.register_state_dict_post_hook(_leave_out_foreign)
-        self.register_load_state_dict_pre_hook(_fill_in_foreign)
+        self.register_state_dict_post_hook(_leave_out_foreign)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_fill_in_foreign)  # type: ignore[no-untyped-call]
 
     def is_foreign(self, name: str) -> bool:
         """Whether the tensor of this name stays in the folder of a pretrained part."""

@@ -24,6 +24,7 @@ from .data import SceneTensors, load_shard, shards_in
 from .decoding import ProgramWriter, WrittenStatement
 from .metrics import PictureScore, Report, report, score_picture
 from .model import Glimpse, Igllm
+from .vision import VisionTower
 
 _LOOK_BATCH = 25
 _LEAST_PEAK = 0.35  # of [0, 1], for a peak of the tower to count as an object
@@ -84,7 +85,8 @@ def _objects_of(program: Sequence[WrittenStatement]) -> Written:
 def peaks_as_objects(model: Igllm, glimpse: Glimpse, row: int) -> Written:
     """The objects that the tower alone sees in one picture of a glimpse, and how sure it is of each."""
     vocabulary = model.config.vocabulary
-    first = model.config.vision.feature_width + 1
+    assert isinstance(model.tower, VisionTower)  # no other has peaks
+    first = model.tower.config.feature_width + 1
     objects, confidences = [], []
     for peak in torch.nonzero(glimpse.score[row] >= _LEAST_PEAK)[:, 0].tolist():
         words: dict[str, str | None] = dict.fromkeys(WORD_FIELDS)
