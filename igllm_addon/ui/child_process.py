@@ -99,3 +99,4 @@ class ChildProcess:
                     self._lines.put_nowait(line)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5.0)
+            self.ask_to_end()  # it has ended; only our end of its input is still open

@@ -37,6 +37,7 @@ def take_render(collection: bpy.types.Collection, path: Path) -> None:
     psnr_text = "identical" if psnr is None else f"PSNR {psnr:.1f} dB"
     result.figures = psnr_text if ssim is None else f"{psnr_text}   SSIM {ssim:.3f}"
     show(result)
+    result.comparison.pack()  # so that saving the file keeps it
 
 
 def show(result: IGLLM_PG_result) -> None:

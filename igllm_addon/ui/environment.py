@@ -96,9 +96,10 @@ def setup_steps(folder: Path, host_python: str, flavor: str, packages: tuple[str
         "--disable-pip-version-check",
         "--no-color",
     )
-    pip += ("--cache-dir", str(folder / "downloads"), "install", "--progress-bar", "raw", "--only-binary=:all:")
+    pip += ("--cache-dir", str(folder / "downloads"), "install", "--only-binary=:all:")
     steps.append(Step("Updating pip", (*pip, "--upgrade", _PIP), _SHARES["pip"]))
-    pip += ("--resume-retries", "5", "--retries", "5")
+    # Only now, because an older pip knows neither.
+    pip += ("--progress-bar", "raw", "--resume-retries", "5", "--retries", "5")
     extra = ("--extra-index-url", CPU_INDEX) if flavor == "CPU" and sys.platform != "darwin" else ()
     for package in packages:
         name = package.partition("==")[0]

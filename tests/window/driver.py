@@ -78,6 +78,14 @@ def take_picture(name: str) -> None:
     subprocess.run(["import", "-window", "root", str(HERE / "out" / f"{name}.png")], check=True)
 
 
+def settled() -> Iterator[float]:
+    """Panels slide into place over several drawings; a picture is to be taken after that."""
+    for _ in range(4):
+        for shown in bpy.context.window_manager.windows[0].screen.areas:
+            shown.tag_redraw()
+        yield 0.7
+
+
 def big_button() -> tuple[int, int]:
     """The middle of the sidebar's only widget that is more than 28 pixels high, found by its even colour."""
     region, height = sidebar(), bpy.context.window_manager.windows[0].height
@@ -169,12 +177,12 @@ def timed_run(name: str, shot: bool) -> Iterator[float]:
     clicked = time.perf_counter()
     click(x, y)
     yield from until(lambda: module("ui.jobs").state.derender is not None)
-    if shot:
-        yield 1.0
-        take_picture("progress")
     before = built()
     yield from until(lambda: built() > before or module("ui.jobs").state.derender is None)
     first = time.perf_counter()
+    if shot:
+        yield 0.3
+        take_picture("progress")
     yield from until(lambda: module("ui.jobs").state.derender is None)
     failure = module("ui.jobs").state.failure
     assert failure is None, failure.details
@@ -187,6 +195,7 @@ def timed_run(name: str, shot: bool) -> Iterator[float]:
 
 def act_work() -> Iterator[float]:
     yield from enable()
+    yield from settled()
     take_picture("not_set_up")
     use_runner()
     yield from until(lambda: module("ui.jobs").state.check.is_over)
@@ -200,7 +209,7 @@ def act_work() -> Iterator[float]:
     found["worst_call"] = {name: round(value, 1) for name, value in worst.items()}
     objects = built()
     assert objects == 8, f"{objects} objects of the picture's 8"
-    yield 2.0
+    yield from settled()
     take_picture("result")
 
     point_at_viewport()
@@ -234,7 +243,7 @@ def act_work() -> Iterator[float]:
     yield 1.0
     click(*big_button())
     yield from until(lambda: module("ui.jobs").state.failure is not None)
-    yield 1.0
+    yield from settled()
     take_picture("failure")
     found["failure"] = module("ui.jobs").state.failure.sentence
     module("ui.jobs").state.failure = None
@@ -257,10 +266,10 @@ def compare() -> Iterator[float]:
     assert module("ui.jobs").state.failure is None, module("ui.jobs").state.failure.details
     result = settings().result.igllm
     found["compare"] = {"seconds": round(time.perf_counter() - started, 1), "figures": result.figures}
-    yield 2.0
+    yield from settled()
     take_picture("compare")
     result.view = "WIPE"
-    yield 2.0
+    yield from settled()
     take_picture("wipe")
     editor = next(item for item in window.screen.areas if item.type == "IMAGE_EDITOR")
     with bpy.context.temp_override(window=window, area=editor, region=editor.regions[0]):
@@ -284,7 +293,7 @@ def viewport_source() -> Iterator[float]:
     nearest = sorted(min(float(np.linalg.norm(a - b)) for b in truth) for a in landed)
     found["viewport"] = {"shown": len(truth), "landed": len(landed), "distances": [round(value, 2) for value in nearest]}
     first.hide_viewport = True
-    yield 2.0
+    yield from settled()
     take_picture("viewport_source")
 
 
@@ -317,14 +326,13 @@ def act_quit() -> Iterator[float]:
     assert module("ui.jobs").state.derender is None
     found["new_file"] = module("ui.jobs").state.failure.sentence
     area().spaces.active.show_region_ui = True
-    yield 1.0
-    use_runner()
     yield from begun()
     found["quit_during_a_run"] = True
 
 
 def begun() -> Iterator[float]:
     yield 1.0
+    use_runner()
     yield from until(tab_is_shown, 0.5)
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area(), region=sidebar()):
         assert bpy.ops.igllm.derender("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
