@@ -84,7 +84,7 @@ def draw(title: str, series: Series, picture: Path) -> None:
 
     rows = math.ceil(len(series) / _COLUMNS)
     figure = Figure(figsize=(4.0 * _COLUMNS, 2.6 * rows), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     for index, (name, points) in enumerate(series.items()):
         panel = figure.add_subplot(rows, _COLUMNS, index + 1)
         steps, values = [step for step, _ in points], [value for _, value in points]
@@ -96,5 +96,5 @@ def draw(title: str, series: Series, picture: Path) -> None:
         panel.grid(alpha=0.3)
     figure.suptitle(title)
     partial = picture.with_name(picture.name + ".partial")
-    canvas.print_png(str(partial))
+    figure.savefig(str(partial), format="png")
     os.replace(partial, picture)

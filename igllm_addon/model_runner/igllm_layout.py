@@ -120,7 +120,7 @@ def _object(item: dict[str, Any], unit: str, vocabulary: Vocabulary, where: str)
     x, y, z = (float(number) for number in item["3d_coords"])
     rotation = None
     if vocabulary.carries_rotation(words.get("shape")) and ("yaw_radians" in item or "rotation" in item):
-        yaw = float(item.get("yaw_radians", item.get("rotation")))
+        yaw = float(item["yaw_radians"] if "yaw_radians" in item else item["rotation"])
         rotation = (math.radians(yaw) if unit == "degrees" and "yaw_radians" not in item else yaw,)
     every: dict[str, str | None] = dict.fromkeys(WORD_FIELDS)
     return SceneObject(location=(x, y, z), rotation=rotation, **(every | words))

@@ -14,7 +14,7 @@ def uses_bf16(precision: str, device_type: str) -> bool:
 def has_bf16(device_type: str) -> bool:
     """Whether a "cuda" or "cpu" device multiplies bfloat16 itself. Without such instructions bfloat16 is slower than float32."""
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device_type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

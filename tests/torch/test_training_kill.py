@@ -23,7 +23,7 @@ from igllm_addon.model_runner import training
 from igllm_addon.model_runner.training_log import StageLog
 from igllm_addon.model_runner.training_state import StageFiles
 
-_STEPS = 240
+_STEPS = 60
 
 
 def _config_file(folder: Path) -> Path:
@@ -34,9 +34,9 @@ def _config_file(folder: Path) -> Path:
         "batch": 2,
         "learning_rate": 0.001,
         "save_steps": 7,
-        "hold_statistics_from": 100,
+        "hold_statistics_from": 30,
         "validation": [str(folder / "data")],
-        "validate_steps": 60,
+        "validate_steps": 20,
         "ema_decay": 0.9,
     }
     value = {
@@ -91,7 +91,7 @@ def test_a_killed_training_ends_like_an_unbroken_one_bit_for_bit(tmp_path: Path)
     _train(unbroken).communicate()
     first = _train(broken)
     _wait_for_a_state(broken)
-    time.sleep(random.uniform(0.0, 0.3))
+    time.sleep(random.uniform(0.0, 0.2))
     first.kill()
     first.communicate()
     step_at_kill = _state(broken)["step"]
