@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import bpy
 
-from .runner_session import RunnerSession
+from .runner_session import RunnerSession, wait_for_endings
 
 if TYPE_CHECKING:
     from .comparison_job import ComparisonJob
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .python_check import PythonCheck
 
 _PUMP_S = 0.1
+_QUIT_LIMIT_S = 4.0
 
 
 class Stepped(Protocol):
@@ -107,6 +108,7 @@ def stop_everything() -> None:
         if work is not None and not work.is_over:
             work.cancel()
     session.end(wait=True)
+    wait_for_endings(_QUIT_LIMIT_S)
     state.__init__()  # type: ignore[misc]  # back to the defaults, in the same object that everybody imported
 
 

@@ -63,8 +63,20 @@ class RunnerSession:
 
 
 def end_aside(client: RunnerClient, grace_s: float = 2.0) -> None:
-    """End a runner without waiting for it. A Blender that quits meanwhile closes the runner's input, which ends it as well."""
-    threading.Thread(target=client.close, args=(grace_s,), name="igllm runner end", daemon=True).start()
+    """End a runner without waiting for it."""
+    thread = threading.Thread(target=client.close, args=(grace_s,), name="igllm runner end", daemon=True)
+    _ending[:] = [item for item in _ending if item.is_alive()] + [thread]
+    thread.start()
+
+
+def wait_for_endings(limit_s: float) -> None:
+    """Before Blender quits: a thread that is still at work while Python is taken down can hold what that waits for."""
+    end = time.monotonic() + limit_s
+    for thread in _ending:
+        thread.join(max(end - time.monotonic(), 0.0))
+
+
+_ending: list[threading.Thread] = []
 
 
 def _lives(client: RunnerClient) -> bool:
