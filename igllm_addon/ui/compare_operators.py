@@ -135,15 +135,13 @@ class IGLLM_OT_save_comparison(bpy.types.Operator):
 
 
 def _show_in_editor(context: bpy.types.Context, image: bpy.types.Image) -> None:
-    from .editors import editor_beside
+    from .editors import editor_beside, fit_in_editors
 
     area = editor_beside(context, "IMAGE_EDITOR")
     if area is None:
         return
     area.spaces.active.image = image
-    region = next(item for item in area.regions if item.type == "WINDOW")
-    with context.temp_override(area=area, region=region):
-        bpy.ops.image.view_all(fit_view=True)
+    fit_in_editors(image)
 
 
 CLASSES = (IGLLM_OT_compare, IGLLM_OT_compare_cancel, IGLLM_OT_save_comparison)

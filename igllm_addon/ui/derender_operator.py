@@ -42,7 +42,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
     _run = cast("DerenderRun | None", None)
     _builder = cast("ResultBuilder | None", None)
-    _looked_through = cast("tuple[str, str] | None", None)  # the scene's camera and the viewport's perspective before this run
+    # The scene's camera, the viewport's perspective and the render's size before this run.
+    _looked_through = cast("tuple[str, str, tuple[int, int, int]] | None", None)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -170,6 +171,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
     def _look_through(self, context: bpy.types.Context) -> None:
         """Once there is a camera, let the viewport look through it, so that the objects appear on the picture."""
+        from .result import fit_render
+
         assert self._builder is not None
         collection = self._builder.collection_or_none
         area = context.area
@@ -177,17 +180,22 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
             return
         if collection.igllm.camera is not None and context.scene.camera != collection.igllm.camera:
             view = area.spaces.active.region_3d
-            before = context.scene.camera
-            self._looked_through = self._looked_through or (before.name if before is not None else "", view.view_perspective)
+            before, render = context.scene.camera, context.scene.render
+            size = render.resolution_x, render.resolution_y, render.resolution_percentage
+            name = before.name if before is not None else ""
+            self._looked_through = self._looked_through or (name, view.view_perspective, size)
             context.scene.camera = collection.igllm.camera
+            fit_render(context.scene, self._builder.plan.size_px)
             view.view_perspective = "CAMERA"
 
     def _look_back(self, context: bpy.types.Context) -> None:
         """The run came to nothing, so the viewport is to show what it showed."""
         if self._looked_through is None:
             return
-        camera, perspective = self._looked_through
+        camera, perspective, size = self._looked_through
         context.scene.camera = bpy.data.objects.get(camera)
+        render = context.scene.render
+        render.resolution_x, render.resolution_y, render.resolution_percentage = size
         if context.area is not None and context.area.type == "VIEW_3D":
             context.area.spaces.active.region_3d.view_perspective = perspective
 

@@ -28,3 +28,13 @@ def editor_beside(context: bpy.types.Context, kind: str) -> bpy.types.Area | Non
     if made is not None:
         made.type = kind
     return made
+
+
+def fit_in_editors(image: bpy.types.Image) -> None:
+    """Let every image editor that shows this image show all of it."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR" and area.spaces.active.image == image:
+                region = next(item for item in area.regions if item.type == "WINDOW")
+                with bpy.context.temp_override(window=window, area=area, region=region):
+                    bpy.ops.image.view_all(fit_view=True)

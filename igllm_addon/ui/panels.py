@@ -64,6 +64,7 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
             box.operator("igllm.setup", text=preferences.setup_label())
         elif own is not None and own.runner == "OWN":
             draw_sentence(box, preferences.OFFLINE, context)
+            box.prop(context.preferences.system, "use_online_access")
         show = box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
         show.module = PACKAGE
 

@@ -89,6 +89,7 @@ class IGLLM_AP_preferences(bpy.types.AddonPreferences):
         row.operator("igllm.setup_remove")
         if not bpy.app.online_access:
             draw_sentence(layout, OFFLINE, context, icon="INTERNET_OFFLINE")
+            layout.prop(context.preferences.system, "use_online_access")
 
     def _draw_check(self, context: bpy.types.Context) -> None:
         check = jobs.state.check
@@ -100,7 +101,7 @@ class IGLLM_AP_preferences(bpy.types.AddonPreferences):
             draw_sentence(self.layout, check.answer, context, icon="ERROR")
 
 
-OFFLINE = "Blender is offline: turn on Allow Online Access in Preferences > System, or choose an existing Python."
+OFFLINE = "Blender is offline. To set it up, allow online access, or choose an existing Python in the preferences."
 
 
 def setup_label() -> str:
@@ -131,7 +132,7 @@ def what_is_missing() -> str:
     """One line on why no picture can be de-rendered yet; empty where all is there. Looks at a file or two and starts nothing."""
     preferences = current()
     if preferences is None or preferences.runner == "OWN":
-        return "" if runner_is_made() else "The model runner is not set up yet."
+        return "" if runner_is_made() else "The model runner is not set up."
     path = bpy.path.abspath(preferences.python_path)
     if not path:
         return "No Python is chosen for the model runner."

@@ -45,8 +45,12 @@ def _is_result(_self: Any, collection: bpy.types.Collection) -> bool:
 
 def _show_comparison(self: "IGLLM_PG_result", _context: "Context") -> None:
     from .comparison_images import show
+    from .editors import fit_in_editors
 
+    size = tuple(self.comparison.size) if self.comparison is not None else ()
     show(self)
+    if self.comparison is not None and tuple(self.comparison.size) != size:
+        fit_in_editors(self.comparison)
 
 
 class IGLLM_PG_generation(bpy.types.PropertyGroup):

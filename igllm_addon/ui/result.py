@@ -95,8 +95,7 @@ class ResultBuilder:
         if result.camera is not None and (self.plan.look_through or scene.camera is None):
             scene.camera = result.camera
             if self.plan.look_through:
-                scene.render.resolution_x, scene.render.resolution_y = _bounded(self.plan.size_px)
-                scene.render.resolution_percentage = 100
+                fit_render(scene, self.plan.size_px)
         return collection
 
     def remove(self) -> None:
@@ -289,6 +288,12 @@ def _show_behind(camera: bpy.types.Camera, image: bpy.types.Image) -> None:
     shown.alpha = 0.5
     shown.display_depth = "FRONT"
     shown.frame_method = "FIT"
+
+
+def fit_render(scene: bpy.types.Scene, size_px: tuple[int, int]) -> None:
+    """Let the scene render pictures of this shape, so that what stands behind the camera fills its view."""
+    scene.render.resolution_x, scene.render.resolution_y = _bounded(size_px)
+    scene.render.resolution_percentage = 100
 
 
 def _bounded(size_px: tuple[int, int]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import textwrap
 
 import bpy
 
-_PIXELS_PER_CHARACTER = 7.2  # of Blender's interface font at 72 dots per inch
+_PIXELS_PER_CHARACTER = 6.2  # of Blender's interface font at 72 dots per inch
 _MARGIN_PX = 60
 _LINES_LIMIT = 8
 
