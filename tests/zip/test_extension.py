@@ -68,6 +68,7 @@ addon_utils.enable(PACKAGE)
 new = set(sys.modules) - before
 show(foreign=sorted({name.split(".")[0] for name in new if not name.startswith("bl_ext")} - set(sys.stdlib_module_names)),
      own=sorted({".".join(name.split(".")[3:4]) for name in new if name.startswith(PACKAGE)}))
+addon_utils.disable(PACKAGE)
 """
     )
 
