@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,9 @@ PACKAGE = "bl_ext.user_default.igllm_addon"
 PICTURE = str(Path(__file__).resolve().parents[2] / "docs" / "pictures" / "demo.png")
 PATIENCE_S = 120.0
 
+_before = set(sys.modules)
 addon_utils.enable(PACKAGE, default_set=True)  # the wheel starts with factory settings, whatever was saved
+IMPORTED = sorted(set(sys.modules) - _before)  # by enabling
 
 
 def module(name: str) -> ModuleType:

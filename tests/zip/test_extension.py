@@ -60,15 +60,8 @@ def test_enabling_imports_only_the_interface_and_nothing_heavy(run_blender: Run)
         SHOW
         + """
 import sys
-addon_utils.disable(PACKAGE)
-for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
-    del sys.modules[name]
-before = set(sys.modules)
-addon_utils.enable(PACKAGE)
-new = set(sys.modules) - before
-show(foreign=sorted({name.split(".")[0] for name in new if not name.startswith("bl_ext")} - set(sys.stdlib_module_names)),
-     own=sorted({".".join(name.split(".")[3:4]) for name in new if name.startswith(PACKAGE)}))
-addon_utils.disable(PACKAGE)
+show(foreign=sorted({name.split(".")[0] for name in IMPORTED if not name.startswith("bl_ext")} - set(sys.stdlib_module_names)),
+     own=sorted({".".join(name.split(".")[3:4]) for name in IMPORTED if name.startswith(PACKAGE)}))
 """
     )
 
