@@ -28,6 +28,8 @@ MODEL_LIBRARIES = {
     "skimage",
     "tqdm",
     "open_clip",
+    "sentencepiece",
+    "tokenizers",
     "peft",
     "accelerate",
     "matplotlib",
