@@ -43,14 +43,12 @@ class GeometryConfig:
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
     """A convolutional tower. Pictures are resized to `input_width_px`; channels are those at stride 4, 8 and 16, blocks the
-    residual blocks at stride 8 and 16. Peaks have `fine_channels` features of stride 4 and channels[1] of stride 8.
-    camera_votes: whether every object has a say in where the camera stands, or only the picture as a whole."""
+    residual blocks at stride 8 and 16. Peaks have `fine_channels` features of stride 4 and channels[1] of stride 8."""
 
     input_width_px: int = 240
     channels: tuple[int, int, int] = (40, 80, 176)
     blocks: tuple[int, int] = (2, 2)
     fine_channels: int = 48
-    camera_votes: bool = False
 
     @property
     def feature_width(self) -> int:

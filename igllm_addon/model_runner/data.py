@@ -47,6 +47,10 @@ class SceneTensors:
         """The scenes of these rows."""
         return SceneTensors(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    def to(self, device: torch.device) -> SceneTensors:
+        """The same on a device; itself where it is there already."""
+        return SceneTensors(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
     @staticmethod
     def join(parts: list[SceneTensors]) -> SceneTensors:
         """Several sets of pictures of one size as one."""

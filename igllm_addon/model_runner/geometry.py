@@ -38,6 +38,18 @@ def ground_xy(geometry: GeometryConfig, place: Tensor, height: Tensor, distance:
     return torch.stack([ahead * toward_x + right * toward_y, ahead * toward_y - right * toward_x], dim=1)
 
 
+def usual_depth(geometry: GeometryConfig, place: Tensor, height: Tensor) -> Tensor:
+    """How deep (N,) the point at `place` (N, 2) and at the height z = `height` (N,) lies if the camera stands in the middle."""
+    cosine, sine = math.cos(geometry.elevation_radians), math.sin(geometry.elevation_radians)
+    return (height - geometry.distance_m * sine) / (cosine * place[:, 1] - sine).clamp(max=-_LEAST_FALL)
+
+
+def camera_distance(place: Tensor, height: Tensor, depth: Tensor, elevation: Tensor) -> Tensor:
+    """How far (N,) the camera is from the origin if the point at `place` (N, 2) and the height z (N,) lies `depth` (N,) deep."""
+    cosine, sine = torch.cos(elevation), torch.sin(elevation)
+    return (height - depth * (cosine * place[:, 1] - sine)) / sine.clamp(min=_LEAST_FALL)
+
+
 def camera_at(geometry: GeometryConfig, distance: float, elevation: float) -> Camera:
     """The camera that looks at the origin from the canonical azimuth."""
     horizontal = distance * math.cos(elevation)

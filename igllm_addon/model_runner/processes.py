@@ -24,6 +24,11 @@ class Processes:
     count = 1
 
     @property
+    def device(self) -> torch.device:
+        """Where this process computes: on its GPU where it has one."""
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
     def is_first(self) -> bool:
         """Whether this process writes files and shows progress."""
         return self.index == 0
@@ -46,6 +51,11 @@ class _LaunchedProcesses(Processes):
         self._accelerator: Any = Accelerator(cpu=not torch.cuda.is_available())
         self.index = int(self._accelerator.process_index)
         self.count = int(self._accelerator.num_processes)
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self._accelerator.device
+        return device
 
     def average(self, model: nn.Module) -> None:
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]

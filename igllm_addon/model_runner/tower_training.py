@@ -16,26 +16,29 @@ from torch.nn import functional as F
 
 from ..core.vocabulary import Vocabulary
 from .augmentation import augmented
+from .config import GeometryConfig
 from .data import SceneTensors
 from .vision import STRIDE, VisionTower
 
 _SPREAD_PER_HALF_EXTENT_M = 2.5  # cells of standard deviation of a centre's Gaussian, per metre of the object's half extent
-_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5, "votes": 0.25}  # words: 1 each
+_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5, "votes": 0.1, "depth": 0.3}  # words: 1 each
 _CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre, and its description has to be right there too
 
 
 def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Generator) -> dict[str, Tensor]:
     """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
     pictures, batch = augmented(batch, rng)
+    device = tower.half_extents.device
+    pictures, batch = pictures.to(device), batch.to(device)
     maps = tower(pictures)
     parts = {"heat": _heat_loss(maps.heat, batch)}
     picture, column_of_object = torch.nonzero(batch.exists, as_tuple=True)
     uv = batch.uv[picture, column_of_object]
-    jitter = torch.from_numpy(rng.uniform(-_CELL_JITTER, _CELL_JITTER, tuple(uv.shape)).astype(np.float32))
+    jitter = torch.from_numpy(rng.uniform(-_CELL_JITTER, _CELL_JITTER, tuple(uv.shape)).astype(np.float32)).to(device)
     cell = torch.floor(uv / STRIDE + jitter).long()
     column = cell[:, 0].clamp(0, maps.heat.shape[2] - 1)
     row = cell[:, 1].clamp(0, maps.heat.shape[1] - 1)
-    seen = tower.describe(maps, picture, row, column, torch.ones(len(picture)))
+    seen = tower.describe(maps, picture, row, column, torch.ones(len(picture), device=device))
     focal = tower.config.input_width_px * tower.geometry.focal_length_mm / tower.geometry.sensor_width_mm
     height_px, width_px = pictures.shape[2:]
     place = torch.stack([uv[:, 0] - width_px / 2, height_px / 2 - uv[:, 1]], dim=1) / focal
@@ -45,11 +48,13 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     parts["yaw"] = _yaw_loss(tower.vocabulary, seen.yaw, batch, picture, column_of_object)
     parts["xy"] = F.smooth_l1_loss(seen.xy, batch.location[picture, column_of_object, :2], beta=0.1)
     # One unit is 0.1 metres of distance and 0.01 radians of elevation, about what can be seen.
-    scale = torch.tensor([10.0, 100.0])
+    scale = torch.tensor([10.0, 100.0], device=device)
     parts["camera"] = F.smooth_l1_loss(seen.camera * scale, batch.camera * scale)
-    if tower.config.camera_votes:
-        alone = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
-        parts["votes"] = alone + F.smooth_l1_loss(seen.votes * scale, batch.camera[picture] * scale)
+    alone = F.smooth_l1_loss(maps.camera * scale, batch.camera * scale)
+    parts["votes"] = alone + F.smooth_l1_loss(seen.votes * scale, batch.camera[picture] * scale)
+    # One unit is a hundredth of the depth.
+    deep = object_depths(tower.geometry, batch, picture, column_of_object)
+    parts["depth"] = F.smooth_l1_loss(100.0 * torch.log(seen.depth / deep), torch.zeros_like(deep))
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
 
@@ -63,8 +68,9 @@ def settle_statistics(tower: VisionTower, batches: Iterable[SceneTensors], rng: 
         norm.reset_running_stats()
         norm.momentum = None  # torch's way to say: average
     tower.train()
+    device = tower.half_extents.device
     for batch in batches:
-        tower(augmented(batch, rng)[0])
+        tower(augmented(batch, rng)[0].to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -76,10 +82,21 @@ def hold_statistics(tower: VisionTower) -> None:
             module.eval()
 
 
+def object_depths(geometry: GeometryConfig, batch: SceneTensors, picture: Tensor, index: Tensor) -> Tensor:
+    """(N,) metres: how deep the centres of the objects lie in front of their cameras."""
+    location = batch.location[picture, index]
+    distance, elevation = batch.camera[picture].unbind(dim=1)
+    azimuth = geometry.azimuth_radians
+    toward = torch.stack(
+        [torch.cos(elevation) * math.cos(azimuth), torch.cos(elevation) * math.sin(azimuth), torch.sin(elevation)]
+    )
+    return distance - (location * toward.T).sum(dim=1)
+
+
 def _heat_loss(heat: Tensor, batch: SceneTensors) -> Tensor:
     """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object."""
-    rows = torch.arange(heat.shape[1]) + 0.5
-    columns = torch.arange(heat.shape[2]) + 0.5
+    rows = torch.arange(heat.shape[1], device=heat.device) + 0.5
+    columns = torch.arange(heat.shape[2], device=heat.device) + 0.5
     centre = batch.uv / STRIDE  # (B, M, 2)
     spread = _SPREAD_PER_HALF_EXTENT_M * batch.location[..., 2].clamp(min=0.1)  # an object on the ground is as high as half of it
     along = torch.exp(-((columns - centre[..., :1]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, w)
@@ -101,7 +118,7 @@ def _yaw_loss(vocabulary: Vocabulary, yaw: Tensor, batch: SceneTensors, picture:
     known = ~torch.isnan(angle)
     if not bool(known.any()):
         return yaw.sum() * 0.0
-    orders = yaw_orders(vocabulary)[batch.words[picture, index, -1]]
+    orders = yaw_orders(vocabulary).to(angle.device)[batch.words[picture, index, -1]]
     phase = (angle * orders)[known]
     return F.smooth_l1_loss(yaw[known], torch.stack([torch.sin(phase), torch.cos(phase)], dim=1), beta=0.1)
 

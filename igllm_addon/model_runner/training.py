@@ -6,6 +6,7 @@ With a foreign tower there is no first stage, but there may be one that aligns t
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
     if config.tower.start:
         start_tower(tower, Path(config.tower.start))
-    tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    tower.to(processes().device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
 
     hold_from = config.tower.hold_statistics_from or config.tower.steps
@@ -97,7 +98,14 @@ def _tower_validation(config: TrainingConfig, tower: VisionTower) -> Validation 
         return None
     model = Igllm(config.model)
     model.tower = tower
-    return Validation(lambda: tower_figures(model, pictures))
+    return Validation(lambda: tower_figures(_on_cpu(model), pictures))
+
+
+def _on_cpu(model: Igllm) -> Igllm:
+    """The model where programs are written: itself, or its copy where it trains on a GPU."""
+    if all(parameter.device.type == "cpu" for parameter in model.parameters()):
+        return model
+    return copy.deepcopy(model).cpu()
 
 
 def _validation_set(config: TrainingConfig, stage: StageConfig) -> ValidationSet | None:
@@ -118,6 +126,7 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
         model.tower.eval().requires_grad_(False)
     if (start := aligned_projector(config)) is not None:
         load_mm_projector(model.projector, start)
+    model.to(processes().device)
     shards = GrowingShards(config.decoder, config.model.vision.input_width_px, config.model.vocabulary)
     assert shards.scenes is not None
     seen = GlimpseSet(model, shards.scenes, config.decoder.varieties, config.decoder.seed, augment=config.decoder.augment)
@@ -130,8 +139,11 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     files, validation = StageFiles.of(config.out, "decoder"), None
     if (pictures := _validation_set(config, config.decoder)) is not None:
         model.eval()
+        # On the CPU the frozen tower looks at the pictures only once.
+        figures = decoder_figures_on(model, pictures) if processes().device.type == "cpu" else None
         validation = Validation(
-            decoder_figures_on(model, pictures), lambda: _save_checkpoint(config.out / "checkpoint-best", model)
+            figures or (lambda: decoder_figures_on(_on_cpu(model), pictures)()),
+            lambda: _save_checkpoint(config.out / "checkpoint-best", model),
         )
     train_stage("decoder", model, config.decoder, files, step_loss, resume=resume, validation=validation)
     if processes().is_first:

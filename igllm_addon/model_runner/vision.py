@@ -15,24 +15,26 @@ from torch.nn import functional as F
 
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
 from .config import GeometryConfig, VisionConfig
-from .geometry import focal_length_px, ground_xy
+from .geometry import camera_distance, focal_length_px, ground_xy, usual_depth
 
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
 _CAMERA_SPREAD = (0.3, 0.03)  # metres of distance and radians of elevation that one unit of the camera head stands for
 _CERTAINTY_LIMIT = 5.0  # of the logarithm of a vote's weight
+_DEPTH_SPREAD = 0.03  # of the logarithm of a depth, which one unit of the votes stands for
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
 
 
 @dataclass(frozen=True, slots=True)
 class TowerMaps:
     """heat (B, h, w): logits of an object's centre. fine (B, C4, h, w) and coarse (B, C8, h/2, w/2): features.
-    context (B, C16): the whole picture. camera (B, 2): distance in metres and elevation in radians as the whole picture, without
-    its objects, tells them. height_px: unpadded H."""
+    deep (B, C16, h/4, w/4): features; context (B, C16): their mean. camera (B, 2): distance in metres and elevation in radians as
+    the whole picture, without its objects, tells them. height_px: unpadded H."""
 
     heat: Tensor
     fine: Tensor
     coarse: Tensor
+    deep: Tensor
     context: Tensor
     camera: Tensor
     height_px: int
@@ -43,7 +45,8 @@ class Description:
     """What the tower sees at N places. features (N, C); words: field -> logits (N, words); yaw (N, 2): sine and cosine
     of the yaw times the symmetry order; place (N, 2): the object's centre in units of the focal length; xy (N, 2): its
     position on the ground, canonical frame; height (N,): expected z. camera (B, 2): distance in metres and elevation in
-    radians, agreed upon by the picture and its places; votes (N, 2): what each place alone takes the camera for."""
+    radians, agreed upon by the picture and its places; votes (N, 2): what each place alone takes the camera for; depth (N,): how
+    far in front of the camera the object's apparent size says that it is, in metres."""
 
     features: Tensor
     words: dict[str, Tensor]
@@ -53,6 +56,7 @@ class Description:
     height: Tensor
     camera: Tensor
     votes: Tensor
+    depth: Tensor
 
 
 class _ConvNorm(nn.Sequential):
@@ -88,14 +92,12 @@ class VisionTower(nn.Module):
         self.heat = nn.Conv2d(vision.fine_channels, 1, 1)
         nn.init.constant_(self.heat.bias, _COARSE_START)  # type: ignore[arg-type]
         self.camera = _camera_head(c16)
-        if vision.camera_votes:
-            self.camera_certainty = nn.Parameter(torch.zeros(2))
-            self.votes = _head(vision.feature_width + 2, 4)
         self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
-        inputs = vision.feature_width + 2 + 2
-        self.words = nn.ModuleDict({name: _head(inputs, len(vocabulary.words[name])) for name in self.fields})
-        self.offset, self.yaw = _head(inputs, 2), _head(inputs, 2)
-        self.residual = _head(inputs + c16, 2)
+        local = vision.feature_width + 2
+        self.words = nn.ModuleDict({name: _head(local, len(vocabulary.words[name])) for name in self.fields})
+        self.offset, self.votes = _head(local, 2), _head(local + c16 + 1, 4)
+        self.camera_certainty = nn.Parameter(torch.zeros(2))
+        self.yaw, self.residual = _head(local + 2, 2), _head(local + 2 + c16, 2)
         extents = [geometry.half_extents_m[word] for word in vocabulary.words["size"]]
         self.register_buffer("half_extents", torch.tensor(extents), persistent=False)
 
@@ -110,7 +112,7 @@ class VisionTower(nn.Module):
         context = at16.mean(dim=(2, 3))
         middle, spread = self._camera_scale(context)
         camera = middle + spread * self.camera(at16)
-        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, context, camera, height_px)
+        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, at16, context, camera, height_px)
 
     def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor, trust: Tensor) -> Description:
         """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers. trust (N,) in [0, 1]: how
@@ -119,30 +121,41 @@ class VisionTower(nn.Module):
         focal = focal_length_px(self.geometry, self.config.input_width_px)
         cell_u, cell_v = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
         cell = torch.stack([cell_u - self.config.input_width_px / 2, maps.height_px / 2 - cell_v], dim=1) / focal  # (N, 2)
-        camera, votes = self._agreed_camera(maps, torch.cat([features, cell], dim=1), picture, trust)
-        inputs = torch.cat([features, cell, self._camera_units(camera)[picture]], dim=1)
-        words = {name: self.words[name](inputs) for name in self.fields}
+        local = torch.cat([features, cell], dim=1)
+        words = {name: self.words[name](local) for name in self.fields}
         height = torch.softmax(words["size"], dim=1) @ self.half_extents
-        place = cell + self.offset(inputs) * (STRIDE / focal)
+        place = cell + self.offset(local) * (STRIDE / focal)
+        usual = usual_depth(self.geometry, place, height)
+        told = self.votes(torch.cat([local, maps.deep[picture, :, row // 4, column // 4], torch.log(usual)[:, None]], dim=1))
+        depth = usual * torch.exp((_DEPTH_SPREAD * told[:, 0]).clamp(-1.0, 1.0))
+        camera, votes = self._agreed_camera(maps.camera, told, picture, trust, place, height, depth)
+        inputs = torch.cat([local, self._camera_units(camera)[picture]], dim=1)
         xy = ground_xy(self.geometry, place, height, camera[picture, 0], camera[picture, 1])
         xy = xy + 0.1 * self.residual(torch.cat([inputs, maps.context[picture]], dim=1))
-        return Description(features, words, self.yaw(inputs), place, xy, height, camera, votes)
+        return Description(features, words, self.yaw(inputs), place, xy, height, camera, votes, depth)
 
-    def _agreed_camera(self, maps: TowerMaps, local: Tensor, picture: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    def _agreed_camera(
+        self, alone: Tensor, told: Tensor, picture: Tensor, trust: Tensor, place: Tensor, height: Tensor, depth: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The camera of each picture (B, 2) and each place's vote (N, 2).
 
-        An object of known size looks larger from a nearer camera, so every object tells the camera's distance a little, and
-        together they tell it well. Each vote comes with a weight of its own, and the whole picture has one vote, too.
+        An object of known size looks larger from a nearer camera: with its place in the picture and its height over the ground,
+        its depth says how far the camera stands from the origin. One object tells it a little, all together tell it well. Each
+        vote comes with a weight of its own, and the whole picture (`alone`) has one vote, too.
         """
-        if not self.config.camera_votes:
-            return maps.camera, maps.camera[picture]
-        told = self.votes(local)  # (N, 4): two numbers and the logarithms of their weights
-        weight = trust[:, None] * torch.exp(told[:, 2:].clamp(-_CERTAINTY_LIMIT, _CERTAINTY_LIMIT))
-        own = torch.exp(self.camera_certainty).expand_as(maps.camera)
+        middle, spread = self._camera_scale(told)
+        weight = trust[:, None] * torch.exp(told[:, 2:].clamp(-_CERTAINTY_LIMIT, _CERTAINTY_LIMIT))  # (N, 2)
+        own = torch.exp(self.camera_certainty).expand_as(alone)
         total = own.index_add(0, picture, weight)
-        agreed = (own * self._camera_units(maps.camera)).index_add(0, picture, weight * told[:, :2]) / total
-        middle, spread = self._camera_scale(agreed)
-        return middle + spread * agreed, middle + spread * told[:, :2]
+
+        def agreed(which: int, votes: Tensor) -> Tensor:
+            sums = (own * alone)[:, which].index_add(0, picture, weight[:, which] * votes)
+            return sums / total[:, which]
+
+        leans = middle[1] + spread[1] * told[:, 1]
+        elevation = agreed(1, leans)
+        distances = camera_distance(place, height, depth, elevation[picture])
+        return torch.stack([agreed(0, distances), elevation], dim=1), torch.stack([distances, leans], dim=1)
 
     def _camera_scale(self, like: Tensor) -> tuple[Tensor, Tensor]:
         return like.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians)), like.new_tensor(_CAMERA_SPREAD)

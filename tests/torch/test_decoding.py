@@ -33,9 +33,9 @@ def test_programs_of_random_weights_are_valid_and_canonical(seed: int) -> None:
     assert all(result.scene.camera is not None for result in results)
 
 
-@pytest.mark.parametrize("seed", [2, 3, 11])
+@pytest.mark.parametrize("seed", [4, 6, 20])
 def test_programs_written_together_are_those_written_alone_in_any_order(seed: int) -> None:
-    model = tiny_model(seed, spread=2.0)
+    model = tiny_model(seed, spread=1.0)
     glimpse = model.look(noise_pictures(seed, 8))
     order = torch.randperm(8, generator=torch.Generator().manual_seed(seed))
 
