@@ -152,7 +152,7 @@ class Impostor:
     def _listen(self) -> None:
         with self._listener, self._listener.accept()[0] as connection:
             self.heard += connection.recv(4096)
-            with suppress(ConnectionError):  # the client hangs up before it has read everything
+            with suppress(OSError):  # the client hangs up before it has read everything, or is gone already
                 connection.sendall(self._answer)
                 connection.shutdown(socket.SHUT_WR)
                 while more := connection.recv(4096):
