@@ -154,13 +154,15 @@ class DecoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A whole model: what it may say, what it knows about the camera, and the sizes of its parts."""
+    """A whole model: what it may say, what it knows about the camera, and the sizes of its parts. calibration: scale and shift of
+    the confidences' logits (calibration.py)."""
 
     name: str
     vocabulary: Vocabulary
     geometry: GeometryConfig
     vision: VisionConfig | OpenClipConfig
     decoder: DecoderConfig
+    calibration: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
         if (self.decoder.visual == "patches") != isinstance(self.vision, OpenClipConfig):
@@ -199,6 +201,7 @@ def config_to_json(config: ModelConfig) -> str:
         "geometry": {**asdict(config.geometry), "half_extents_m": dict(config.geometry.half_extents_m)},
         "vision": asdict(config.vision),
         "decoder": asdict(config.decoder),
+        "calibration": config.calibration,
     }
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
@@ -217,8 +220,9 @@ def config_from_json(text: str, where: str) -> ModelConfig:
             geometry=GeometryConfig(**value["geometry"]),
             vision=vision_from_json(value["vision"]),
             decoder=decoder_from_json(value["decoder"]),
+            calibration=_calibration_from_json(value.get("calibration", (1.0, 0.0))),
         )
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, SceneError) as caught:
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, SceneError) as caught:
         raise WeightsError(f"{where} is not the config of a checkpoint ({caught}); download or train the model again") from caught
 
 
@@ -231,6 +235,13 @@ def decoder_from_json(value: dict[str, Any]) -> DecoderConfig:
     """The decoder's part of a config. TypeError where a key does not belong there."""
     base = value.get("base")
     return DecoderConfig(**{**value, "base": None if base is None else BaseConfig(**base)})
+
+
+def _calibration_from_json(value: Any) -> tuple[float, float]:
+    scale, shift = (float(number) for number in value)
+    if not (math.isfinite(scale) and math.isfinite(shift) and scale >= 0.0):
+        raise WeightsError(f"a config has the calibration {scale}, {shift}; both must be finite and the scale not negative")
+    return scale, shift
 
 
 def _vocabulary_from_json(value: dict[str, Any]) -> Vocabulary:

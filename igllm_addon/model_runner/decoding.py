@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..core.graphics_code import serialize
 from ..core.scene import Camera, Scene, SceneObject
+from .calibration import calibrated
 from .geometry import camera_at
 from .llama_steps import LlamaSteps
 from .lockstep import Asking, Writing, written_together
@@ -121,7 +122,8 @@ class _Program:
                 yield from self._fill(dialect.rotation_slots(), ())
             yield from self._fill(dialect.closing, ())
             item = self._object()
-            yield WrittenStatement(serialize(Scene((item,)), self._vocabulary), item, self._confidence)
+            confidence = calibrated(self._confidence, self._model.config.calibration)
+            yield WrittenStatement(serialize(Scene((item,)), self._vocabulary), item, confidence)
 
     def _fill(self, slots: tuple[Slot, ...], after: tuple[Slot, ...] | None) -> Asking[WrittenStatement, None]:
         """Write the slots. after: what follows them, to be foreseen; None: what follows an object's arguments."""
