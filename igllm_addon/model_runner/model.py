@@ -26,14 +26,13 @@ from .open_clip_tower import OpenClipTower
 from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, Number
 from .program_tokens import ProgramTokens
 from .projectors import make_projector, mlp
-from .vision import VisionTower, strongest_peaks
+from .vision import CAMERA_SPREADS, VisionTower, strongest_peaks
 
 __all__ = ["Glimpse", "Igllm", "NumericHead"]
 
 # What one unit of the head's output stands for beside a pointer: metres and radians of the camera, metres of a location, parts
 # of a unit vector or radians of a rotation.
 _CAMERA_OFFSETS, _OFFSET = (0.1, 0.01), 0.1
-_CAMERA_SPREADS = (0.3, 0.03)  # metres of distance and radians of elevation: about how much they vary
 
 
 class NumericHead(nn.Module):
@@ -178,7 +177,7 @@ class Igllm(nn.Module):
         number = self.quantities.heads[head]
         if number.quantity == CAMERA_NUMBERS and head != SHARED_HEAD:
             first, end = number.first, number.first + number.count
-            numbers = (numbers - self.camera_middle[first:end]) / numbers.new_tensor(_CAMERA_SPREADS[first:end])
+            numbers = (numbers - self.camera_middle[first:end]) / numbers.new_tensor(CAMERA_SPREADS[first:end])
         embedded: Tensor = self.number_inputs[head](numbers)
         return embedded
 
@@ -207,7 +206,7 @@ class Igllm(nn.Module):
 
     def normalized_camera(self, camera: Tensor) -> Tensor:
         """Distance and elevation (..., 2), less their middle, in units of about their spread."""
-        return (camera - self.camera_middle) / camera.new_tensor(_CAMERA_SPREADS)
+        return (camera - self.camera_middle) / camera.new_tensor(CAMERA_SPREADS)
 
     def _unit(self, number: Number) -> tuple[float, ...]:
         """What one unit of each of the head's outputs stands for."""
@@ -215,7 +214,7 @@ class Igllm(nn.Module):
         if not decoder.number_scales:
             units: tuple[float, ...] = (1.0,) * self.quantities.counts[number.quantity]
         elif number.quantity == CAMERA_NUMBERS:
-            units = _CAMERA_OFFSETS if decoder.pointer else _CAMERA_SPREADS
+            units = _CAMERA_OFFSETS if decoder.pointer else CAMERA_SPREADS
         elif decoder.pointer:
             units = (_OFFSET,) * self.quantities.counts[number.quantity]
         else:

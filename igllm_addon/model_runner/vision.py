@@ -19,7 +19,7 @@ from .geometry import camera_distance, focal_length_px, ground_xy, usual_depth
 
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
-_CAMERA_SPREAD = (0.3, 0.03)  # metres of distance and radians of elevation that one unit of the camera head stands for
+CAMERA_SPREADS = (0.3, 0.03)  # metres of distance and radians of elevation that one unit of the camera head stands for
 _CERTAINTY_LIMIT = 5.0  # of the logarithm of a vote's weight
 _DEPTH_SPREAD = 0.03  # of the logarithm of a depth, which one unit of the votes stands for
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
@@ -158,7 +158,7 @@ class VisionTower(nn.Module):
         return torch.stack([agreed(0, distances), elevation], dim=1), torch.stack([distances, leans], dim=1)
 
     def _camera_scale(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        return like.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians)), like.new_tensor(_CAMERA_SPREAD)
+        return like.new_tensor((self.geometry.distance_m, self.geometry.elevation_radians)), like.new_tensor(CAMERA_SPREADS)
 
     def _camera_units(self, camera: Tensor) -> Tensor:
         """Distance and elevation (..., 2), less their middle, in units of about their spread."""
