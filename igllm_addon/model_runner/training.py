@@ -38,20 +38,30 @@ _SETTLING_BATCHES = 60
 
 
 class GrowingShards:
-    """The shards of a stage in memory, read once each; `refresh` adds those that came since."""
+    """The shards of a stage in memory, read once each until it has its scenes; `refresh` adds those that came since."""
 
     def __init__(self, stage: StageConfig, width_px: int, vocabulary: Vocabulary) -> None:
         self._stage, self._width_px, self._vocabulary = stage, width_px, vocabulary
         self._seen: set[Path] = set()
         self.scenes: SceneTensors | None = None
         self.refresh()
+        found = 0 if self.scenes is None else len(self.scenes)
+        if found < stage.scenes and not stage.rescan_steps:
+            raise UsageError(
+                f"{', '.join(stage.data)}: {found} scenes are there, and the training wants {stage.scenes}; make more."
+            )
 
     def refresh(self) -> None:
         """Read the shards that are new."""
         new = [shard for folder in self._stage.data for shard in shards_in(Path(folder)) if shard not in self._seen]
         parts = [] if self.scenes is None else [self.scenes]
+        missing = (self._stage.scenes or sys.maxsize) - sum(map(len, parts))
         for shard in new:
-            parts.append(load_shard(shard, self._width_px, self._vocabulary))
+            if missing <= 0:
+                break
+            part = load_shard(shard, self._width_px, self._vocabulary)
+            parts.append(part.take(torch.arange(missing)) if len(part) > missing else part)
+            missing -= len(parts[-1])
             self._seen.add(shard)
         if new:
             self.scenes = SceneTensors.join(parts)

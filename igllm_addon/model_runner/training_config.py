@@ -17,17 +17,24 @@ from .config_reading import check_keys, check_range, keys_of, record_from_json
 PRECISIONS = ("auto", "fp32", "bf16")
 _KEYS = ("name", "template", "out", "geometry", "vision", "decoder", "training", "projector_start")
 _STAGES = ("tower", "alignment", "decoder")
+_AT_LEAST_1 = ("steps", "batch", "save_steps", "validate_steps")
+_AT_LEAST_0 = (
+    *("learning_rate", "head_learning_rate", "weight_decay", "warmup_steps"),
+    *("scenes", "rescan_steps", "hold_statistics_from", "seed", "varieties"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
     """One stage of training.
 
-    data: folders of tar shards. rescan_steps: every so many steps, look for shards that came since (0: never), so that
-    training can start while `igllm generate` is still at work. save_steps: how much a kill can cost. hold_statistics_from: the
-    step (0: never) from which normalisations use fixed statistics, so that the last part of training sees what inference will:
-    what a picture shows of the camera is subtle, and statistics of a batch shift it. validation: folders of pictures that are
-    not learned from; the model is measured on them every validate_steps steps and at the end, and its best weights are kept.
+    data: folders of tar shards. scenes: learn from the first so many alone (0: from all), in the order of the folders and of
+    their shards, so that a smaller set is part of any larger one. rescan_steps: every so many steps, look for shards that came
+    since (0: never), so that training can start while `igllm generate` is still at work. save_steps: how much a kill can cost.
+    hold_statistics_from: the step (0: never) from which normalisations use fixed statistics, so that the last part of training
+    sees what inference will: what a picture shows of the camera is subtle, and statistics of a batch shift it. validation:
+    folders of pictures that are not learned from; the model is measured on them every validate_steps steps and at the end, and
+    its best weights are kept.
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
     looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
@@ -56,6 +63,7 @@ class StageConfig:
     head_learning_rate: float = 0.0
     augment: bool = True
     start: str = ""
+    scenes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +121,10 @@ def _training_config(value: dict[str, Any]) -> TrainingConfig:
 
 def _stage(value: object, path: str) -> StageConfig:
     stage = record_from_json(StageConfig, value, path)
-    for key in ("steps", "batch", "save_steps", "validate_steps"):
+    for key in _AT_LEAST_1:
         check_range(getattr(stage, key), f"{path}.{key}", 1)
-    for key in ("learning_rate", "weight_decay", "warmup_steps", "rescan_steps", "hold_statistics_from", "seed", "varieties"):
+    for key in _AT_LEAST_0:
         check_range(getattr(stage, key), f"{path}.{key}", 0)
-    check_range(stage.head_learning_rate, f"{path}.head_learning_rate", 0)
     check_range(stage.ema_decay, f"{path}.ema_decay", 0, below=1)
     if stage.precision not in PRECISIONS:
         raise UsageError(f"{path}.precision is {stage.precision!r}; expected one of {', '.join(PRECISIONS)}.")

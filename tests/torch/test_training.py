@@ -47,6 +47,28 @@ def test_a_shard_is_read_at_the_towers_width(tmp_path: Path) -> None:
     assert scenes.camera[0].tolist() == pytest.approx([11.26370, 0.494303], abs=1e-4)
 
 
+def test_a_stage_learns_from_its_first_scenes_alone(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a", 3)
+    write_shard(tmp_path / "b", 3)
+    stage = replace(tiny_training(tmp_path / "a", tmp_path / "out").tower, data=(str(tmp_path / "a"), str(tmp_path / "b")))
+
+    few = training.GrowingShards(replace(stage, scenes=4), 64, CLEVR).scenes
+    every = training.GrowingShards(stage, 64, CLEVR).scenes
+
+    assert few is not None and every is not None
+    assert (len(few), len(every)) == (4, 6)
+    assert torch.equal(few.images, every.images[:4])
+
+
+def test_a_set_that_is_smaller_than_a_stage_wants_is_refused_unless_it_may_grow(tmp_path: Path) -> None:
+    write_shard(tmp_path / "data", 3)
+    stage = tiny_training(tmp_path / "data", tmp_path / "out", scenes=4).tower
+
+    with pytest.raises(UsageError, match="3 scenes are there, and the training wants 4; make more"):
+        training.GrowingShards(stage, 64, CLEVR)
+    assert training.GrowingShards(replace(stage, rescan_steps=2), 64, CLEVR).scenes is not None
+
+
 @pytest.mark.parametrize("stage", ["tower", "decoder"])
 def test_a_stopped_training_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     write_shard(tmp_path / "data", 8)

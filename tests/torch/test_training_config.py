@@ -35,6 +35,7 @@ def _changed(folder: Path, place: tuple[str, ...], value: Any) -> Path:
         (("training", "tower", "steps"), "many", r"training\.tower\.steps is 'many'; expected a whole number\."),
         (("training", "tower", "steps"), True, r"training\.tower\.steps is True; expected a whole number\."),
         (("training", "tower", "steps"), 0, r"training\.tower\.steps is 0; expected a number of at least 1\."),
+        (("training", "tower", "scenes"), -1, r"training\.tower\.scenes is -1; expected a number of at least 0\."),
         (("training", "tower", "data"), "data/train", r"training\.tower\.data is 'data/train'; expected a list of texts\."),
         (("training", "tower", "data"), [], r"training\.tower\.data is empty; expected folders of shards"),
         (("training", "tower", "validation"), [1], r"training\.tower\.validation\[0\] is 1; expected a text\."),
