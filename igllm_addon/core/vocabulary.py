@@ -10,8 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from .errors import SceneError
+
+if TYPE_CHECKING:
+    from .symmetries import Generator, Symmetry
 
 WORD_FIELDS = ("color", "size", "material", "shape")  # the order of canonical graphics code
 WORD_LENGTH_LIMIT = 64  # characters; a ShapeNet class and model identifier take about 45
@@ -28,6 +32,7 @@ class Vocabulary:
     rotation_length: numbers in `rotation`: 0 none, 1 a yaw in radians written as a bare number, 3 or 6.
     rotated_shapes: shapes that carry a rotation; None means all.
     yaw_symmetry_orders: shape -> n for a shape that looks the same after a yaw of 2π/n; 0 means any yaw.
+    symmetries: shape -> generators (x, y, z, order) of the turns that cannot be seen, see symmetries.py; for rotations in space.
     object_limit: most objects that one program may hold.
     required_fields: keywords of graphics code without which an add(...) is an error, such as "shape" and "loc".
     """
@@ -42,12 +47,18 @@ class Vocabulary:
     yaw_symmetry_orders: Mapping[str, int] = field(default_factory=dict)
     object_limit: int = 256
     required_fields: tuple[str, ...] = ()
+    symmetries: Mapping[str, tuple[Generator, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("words", "synonyms", "yaw_symmetry_orders"):
+        for name in ("words", "synonyms", "yaw_symmetry_orders", "symmetries"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         self._check_words()
         self._check_numbers()
+        if self.symmetries:
+            from .symmetries import check_generators, symmetry_of  # brings numpy, which a vocabulary without needs not
+
+            for shape, generators in self.symmetries.items():
+                symmetry_of(check_generators(generators, repr(shape)))
         keywords = {*self.words, "loc", "rotation"}
         if unknown := [name for name in self.required_fields if name not in keywords]:
             raise SceneError(f"vocabulary {self.template!r} requires the unknown keyword {unknown[0]!r}")
@@ -83,6 +94,12 @@ class Vocabulary:
     def carries_rotation(self, shape: str | None) -> bool:
         """Whether an object of this shape is written with a rotation."""
         return self.rotation_length > 0 and (self.rotated_shapes is None or shape in self.rotated_shapes)
+
+    def symmetry(self, shape: str | None) -> Symmetry:
+        """The turns of this shape that cannot be seen."""
+        from .symmetries import symmetry_of
+
+        return symmetry_of(self.symmetries.get(shape or "", ()))
 
 
 # CLEVR's names and synonyms: facebookresearch/clevr-dataset-gen, image_generation/data/properties.json and
