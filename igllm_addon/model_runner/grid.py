@@ -30,7 +30,7 @@ def grid_tokens(maps: TowerMaps, tower: VisionTower, size: tuple[int, int]) -> T
     units of the focal length from the centre."""
     b, _, rows, columns = maps.coarse.shape
     focal = focal_length_px(tower.geometry, tower.config.input_width_px)
-    v = (maps.height_px / 2 - (torch.arange(rows, device=maps.coarse.device) + 0.5) * _FEATURE_STRIDE_PX) / focal
+    v = (maps.pictures.shape[2] / 2 - (torch.arange(rows, device=maps.coarse.device) + 0.5) * _FEATURE_STRIDE_PX) / focal
     u = ((torch.arange(columns, device=maps.coarse.device) + 0.5) * _FEATURE_STRIDE_PX - tower.config.input_width_px / 2) / focal
     places = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)])
     both = torch.cat([maps.coarse, places.expand(b, -1, -1, -1)], dim=1)

@@ -120,7 +120,7 @@ class Igllm(nn.Module):
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
         seen = self.tower.describe(maps, picture, row.flatten(), column.flatten(), score.flatten() ** 2)
         words = torch.cat([torch.softmax(seen.words[name], dim=1) for name in self.tower.fields], dim=1)
-        logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
+        logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1) + seen.doubt[:, None]
         location = torch.cat([seen.xy, seen.height[:, None]], dim=1)
         numbers = torch.cat([logit, words, seen.yaw, seen.place * 3.0, location], dim=1)
         focal = self.tower.config.input_width_px * self.config.geometry.focal_length_mm / self.config.geometry.sensor_width_mm
@@ -129,7 +129,7 @@ class Igllm(nn.Module):
         return Glimpse(
             tokens=torch.cat([seen.features, numbers], dim=1).reshape(b, k, -1),
             scene=torch.cat([maps.context, self.normalized_camera(seen.camera)], dim=1),
-            score=score,
+            score=torch.sigmoid(logit).reshape(b, k),
             camera=seen.camera,
             location=location.reshape(b, k, 3),
             yaw=seen.yaw.reshape(b, k, 2),

@@ -14,11 +14,17 @@ from ..core.errors import UsageError
 from .checkpoint import WEIGHTS_NAME
 
 _TOWER = "tower."
+_SECOND_LOOK = "second_look."
 
 
 def start_tower(tower: nn.Module, checkpoint: Path) -> None:
-    """Give a vision tower the weights of the tower in a checkpoint's folder; UsageError where it is of another architecture."""
+    """Give a vision tower the weights of the tower in a checkpoint's folder; UsageError where it is of another architecture.
+
+    A second look that the checkpoint's tower does not have begins as it is, correcting nothing.
+    """
     weights = {name.removeprefix(_TOWER): value for name, value in _read(checkpoint).items() if name.startswith(_TOWER)}
+    if not any(name.startswith(_SECOND_LOOK) for name in weights):
+        weights |= {name: value for name, value in tower.state_dict().items() if name.startswith(_SECOND_LOOK)}
     _load(tower, weights, checkpoint)
 
 

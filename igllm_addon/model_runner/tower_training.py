@@ -17,11 +17,22 @@ from torch.nn import functional as F
 from ..core.vocabulary import Vocabulary
 from .augmentation import augmented
 from .config import GeometryConfig
-from .data import SceneTensors
-from .vision import STRIDE, VisionTower
+from .data import MOST_OBJECTS, SceneTensors
+from .vision import STRIDE, TowerMaps, VisionTower, strongest_peaks
 
 _SPREAD_PER_HALF_EXTENT_M = 2.5  # cells of standard deviation of a centre's Gaussian, per metre of the object's half extent
-_LOSS_WEIGHTS = {"heat": 1.0, "offset": 0.5, "yaw": 1.0, "xy": 2.0, "camera": 0.5, "votes": 0.1, "depth": 0.3}  # words: 1 each
+_LOSS_WEIGHTS = {
+    "heat": 1.0,
+    "offset": 0.5,
+    "yaw": 1.0,
+    "xy": 2.0,
+    "camera": 0.5,
+    "votes": 0.1,
+    "depth": 0.3,
+    "doubt": 0.5,
+}  # words: 1 each
+_EMPTY_PLACES = 2  # of each picture, the highest peaks of the centre map where no object is, from which to learn to doubt
+_LEAST_EMPTY_CELLS = 1.5  # from the nearest centre
 _CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre, and its description has to be right there too
 
 
@@ -55,8 +66,33 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     # One unit is a hundredth of the depth.
     deep = object_depths(tower.geometry, batch, picture, column_of_object)
     parts["depth"] = F.smooth_l1_loss(100.0 * torch.log(seen.depth / deep), torch.zeros_like(deep))
+    if tower.config.second_look_px:
+        parts["doubt"] = _doubt_loss(tower, maps, batch, (picture, row, column), seen.doubt)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
+
+
+def _doubt_loss(
+    tower: VisionTower, maps: TowerMaps, batch: SceneTensors, objects: tuple[Tensor, Tensor, Tensor], doubt: Tensor
+) -> Tensor:
+    """How well centre map and second look together tell the objects, and what looks like one, apart: picture, row and column of
+    the objects' cells, (N,) each, and what the second look says there (N,). The centre map itself learns nothing from it."""
+    picture, row, column = objects
+    heat = maps.heat.detach()
+    nearby = F.max_pool2d(heat[:, None], 3, 1, 1)[:, 0]
+    score, peak_row, peak_column = strongest_peaks(heat, MOST_OBJECTS + _EMPTY_PLACES)
+    cells = torch.stack([peak_column, peak_row], dim=2) + 0.5  # (B, K, 2)
+    apart = torch.linalg.vector_norm(cells[:, :, None] - batch.uv[:, None] / STRIDE, dim=3)  # (B, K, M)
+    nearest = apart.masked_fill(~batch.exists[:, None], math.inf).amin(dim=2)
+    rated = torch.where((nearest >= _LEAST_EMPTY_CELLS) & (score > 0.0), score, torch.full_like(score, -1.0))
+    best = torch.topk(rated, _EMPTY_PLACES, dim=1)
+    empty, which = torch.nonzero(best.values >= 0.0, as_tuple=True)
+    chosen = best.indices[empty, which]
+    empty_row, empty_column = peak_row[empty, chosen], peak_column[empty, chosen]
+    unseen = tower.describe(maps, empty, empty_row, empty_column, torch.ones(len(empty), device=heat.device))
+    logits = torch.cat([nearby[picture, row, column] + doubt, heat[empty, empty_row, empty_column] + unseen.doubt])
+    targets = torch.cat([torch.ones_like(doubt), torch.zeros_like(unseen.doubt)])
+    return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 @torch.no_grad()

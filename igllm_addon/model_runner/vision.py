@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
 from .config import GeometryConfig, VisionConfig
 from .geometry import camera_distance, focal_length_px, ground_xy, usual_depth
+from .second_look import SecondLook
 
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
@@ -23,13 +24,14 @@ CAMERA_SPREADS = (0.3, 0.03)  # metres of distance and radians of elevation that
 _CERTAINTY_LIMIT = 5.0  # of the logarithm of a vote's weight
 _DEPTH_SPREAD = 0.03  # of the logarithm of a depth, which one unit of the votes stands for
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
+_LEAST_TRUST = 4e-4  # a place where so surely nothing is gets no second look
 
 
 @dataclass(frozen=True, slots=True)
 class TowerMaps:
     """heat (B, h, w): logits of an object's centre. fine (B, C4, h, w) and coarse (B, C8, h/2, w/2): features.
     deep (B, C16, h/4, w/4): features; context (B, C16): their mean. camera (B, 2): distance in metres and elevation in radians as
-    the whole picture, without its objects, tells them. height_px: unpadded H."""
+    the whole picture, without its objects, tells them. pictures (B, 3, H, W): what was looked at."""
 
     heat: Tensor
     fine: Tensor
@@ -37,7 +39,7 @@ class TowerMaps:
     deep: Tensor
     context: Tensor
     camera: Tensor
-    height_px: int
+    pictures: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Description:
     of the yaw times the symmetry order; place (N, 2): the object's centre in units of the focal length; xy (N, 2): its
     position on the ground, canonical frame; height (N,): expected z. camera (B, 2): distance in metres and elevation in
     radians, agreed upon by the picture and its places; votes (N, 2): what each place alone takes the camera for; depth (N,): how
-    far in front of the camera the object's apparent size says that it is, in metres."""
+    far in front of the camera the object's apparent size says that it is, in metres; doubt (N,): what the second look adds to the
+    logit that an object is there."""
 
     features: Tensor
     words: dict[str, Tensor]
@@ -57,6 +60,7 @@ class Description:
     camera: Tensor
     votes: Tensor
     depth: Tensor
+    doubt: Tensor
 
 
 class _ConvNorm(nn.Sequential):
@@ -98,11 +102,12 @@ class VisionTower(nn.Module):
         self.offset, self.votes = _head(local, 2), _head(local + c16 + 1, 4)
         self.camera_certainty = nn.Parameter(torch.zeros(2))
         self.yaw, self.residual = _head(local + 2, 2), _head(local + 2 + c16, 2)
+        if vision.second_look_px:
+            self.second_look = SecondLook(vision.second_look_px, local, self._corrections())
         extents = [geometry.half_extents_m[word] for word in vocabulary.words["size"]]
         self.register_buffer("half_extents", torch.tensor(extents), persistent=False)
 
     def forward(self, images: Tensor) -> TowerMaps:
-        height_px = images.shape[2]
         stem = self.stem(self._cells(images))
         at8 = self.stage8(stem)
         at16 = self.stage16(at8)
@@ -112,27 +117,60 @@ class VisionTower(nn.Module):
         context = at16.mean(dim=(2, 3))
         middle, spread = self._camera_scale(context)
         camera = middle + spread * self.camera(at16)
-        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, at16, context, camera, height_px)
+        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, at16, context, camera, images)
 
     def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor, trust: Tensor) -> Description:
         """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers. trust (N,) in [0, 1]: how
         surely an object is there, and so how much the place has to say about the camera."""
         features = torch.cat([maps.fine[picture, :, row, column], maps.coarse[picture, :, row // 2, column // 2]], dim=1)
         focal = focal_length_px(self.geometry, self.config.input_width_px)
+        middle_u, middle_v = maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2
         cell_u, cell_v = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
-        cell = torch.stack([cell_u - self.config.input_width_px / 2, maps.height_px / 2 - cell_v], dim=1) / focal  # (N, 2)
+        cell = torch.stack([cell_u - middle_u, middle_v - cell_v], dim=1) / focal  # (N, 2)
         local = torch.cat([features, cell], dim=1)
         words = {name: self.words[name](local) for name in self.fields}
+        offset, deep = self.offset(local), maps.deep[picture, :, row // 4, column // 4]
         height = torch.softmax(words["size"], dim=1) @ self.half_extents
-        place = cell + self.offset(local) * (STRIDE / focal)
-        usual = usual_depth(self.geometry, place, height)
-        told = self.votes(torch.cat([local, maps.deep[picture, :, row // 4, column // 4], torch.log(usual)[:, None]], dim=1))
-        depth = usual * torch.exp((_DEPTH_SPREAD * told[:, 0]).clamp(-1.0, 1.0))
+        told, depth = self._told(local, deep, cell + offset * (STRIDE / focal), height)
+        added = self._second_look(maps, picture, trust, cell + offset * (STRIDE / focal), height / depth, local)
+        words = {name: words[name] + added[name] for name in self.fields}
+        height = torch.softmax(words["size"], dim=1) @ self.half_extents
+        place = cell + (offset + added["offset"]) * (STRIDE / focal)
+        told, depth = self._told(local, deep, place, height, added["votes"])
         camera, votes = self._agreed_camera(maps.camera, told, picture, trust, place, height, depth)
         inputs = torch.cat([local, self._camera_units(camera)[picture]], dim=1)
         xy = ground_xy(self.geometry, place, height, camera[picture, 0], camera[picture, 1])
-        xy = xy + 0.1 * self.residual(torch.cat([inputs, maps.context[picture]], dim=1))
-        return Description(features, words, self.yaw(inputs), place, xy, height, camera, votes, depth)
+        xy = xy + 0.1 * (self.residual(torch.cat([inputs, maps.context[picture]], dim=1)) + added["residual"])
+        yaw = self.yaw(inputs) + added["yaw"]
+        return Description(features, words, yaw, place, xy, height, camera, votes, depth, added["doubt"][:, 0])
+
+    def _told(
+        self, local: Tensor, deep: Tensor, place: Tensor, height: Tensor, added: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """What places tell of the camera (N, 4) and how deep (N,) their objects' apparent sizes put them."""
+        usual = usual_depth(self.geometry, place, height)
+        told = self.votes(torch.cat([local, deep, torch.log(usual)[:, None]], dim=1)) + added
+        return told, usual * torch.exp((_DEPTH_SPREAD * told[:, 0]).clamp(-1.0, 1.0))
+
+    def _second_look(
+        self, maps: TowerMaps, picture: Tensor, trust: Tensor, place: Tensor, extent: Tensor, local: Tensor
+    ) -> dict[str, Tensor]:
+        """What a closer look adds; zeros without one, and where nothing is. place (N, 2) and extent (N,), half of an object's
+        side, in units of the focal length."""
+        added = {name: local.new_zeros(len(local), count) for name, count in self._corrections().items()}
+        if not self.config.second_look_px:
+            return added
+        rows = torch.nonzero(trust >= _LEAST_TRUST)[:, 0]
+        focal = focal_length_px(self.geometry, self.config.input_width_px)
+        middle = place.new_tensor((maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2))
+        centre_px = middle + place[rows] * place.new_tensor((focal, -focal))
+        found = self.second_look(maps.pictures, picture[rows], centre_px, extent[rows] * focal, local[rows])
+        return {name: value.index_add(0, rows, found[name].to(value.dtype)) for name, value in added.items()}
+
+    def _corrections(self) -> dict[str, int]:
+        """What a second look corrects, and how many numbers that is."""
+        words = {name: len(self.vocabulary.words[name]) for name in self.fields}
+        return {**words, "offset": 2, "votes": 4, "yaw": 2, "residual": 2, "doubt": 1}
 
     def _agreed_camera(
         self, alone: Tensor, told: Tensor, picture: Tensor, trust: Tensor, place: Tensor, height: Tensor, depth: Tensor

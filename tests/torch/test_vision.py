@@ -25,7 +25,7 @@ def test_a_tower_takes_pictures_of_any_height(height_px: int) -> None:
     assert maps.fine.shape == (2, 8, cells, 16)
     assert maps.coarse.shape == (2, 8, cells // 2, 8)
     assert maps.camera.shape == (2, 2)
-    assert maps.height_px == height_px
+    assert maps.pictures.shape[2] == height_px
 
 
 def test_descriptions_have_a_row_for_each_place() -> None:
