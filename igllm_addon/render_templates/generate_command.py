@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from ..core.errors import RenderError, UsageError
 from . import generate as entry
 from .crew import CrewOptions
+from .dots2d.generate_command import run_dots2d
 from .generation import Report, generate
 from .render_options import ENGINES, RenderOptions
 from .run_options import LAYOUTS, PASSES, RunOptions
@@ -32,6 +33,8 @@ class _Parser(argparse.ArgumentParser):
 def run_command(argv: Sequence[str]) -> int:
     """Parse, generate, say what happened."""
     try:
+        if argv[:1] == ["dots2d"]:  # needs neither Blender nor workers
+            return run_dots2d(argv[1:])
         arguments = _parser().parse_args(argv)
         report = _generate(arguments)
     except UsageError as error:
@@ -117,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="igllm generate", description="Make a data set: pictures, labels and graphics code.", allow_abbrev=False
     )
-    parser.add_argument("template", metavar="TEMPLATE", help=f"one of {', '.join(TEMPLATES)}")
+    parser.add_argument("template", metavar="TEMPLATE", help=f"one of {', '.join(TEMPLATES)}, dots2d")
     parser.add_argument("--count", type=_positive, required=True, help="samples in all; may be raised later")
     parser.add_argument("--seed", type=_natural, required=True, help="with split and index it decides every sample")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
