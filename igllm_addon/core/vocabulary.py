@@ -122,4 +122,7 @@ CLEVR = Vocabulary(
     required_fields=("color", "size", "material", "shape", "loc"),
 )
 
-VOCABULARIES: Mapping[str, Vocabulary] = MappingProxyType({CLEVR.template: CLEVR})
+# One dot: where it is, as a share of the picture's width and height (IG-LLM's 2D experiment, arXiv 2404.15228).
+DOTS2D = Vocabulary(template="dots2d", words={}, location_length=2, location_limit=2.0, rotation_length=0, object_limit=1)
+
+VOCABULARIES: Mapping[str, Vocabulary] = MappingProxyType({CLEVR.template: CLEVR, DOTS2D.template: DOTS2D})
