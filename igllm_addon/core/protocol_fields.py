@@ -93,6 +93,14 @@ def _bytes(value: Any) -> bytes:
         raise ValueError("bytes in base64") from None
 
 
+def _generator(value: Any) -> tuple[float, float, float, int]:
+    """A symmetry's axis and order; see symmetries.py."""
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError("an axis of three numbers and an order")
+    x, y, z = (_number(item) for item in value[:3])
+    return x, y, z, _whole(value[3])
+
+
 # The annotations of the messages in protocol.py and of Vocabulary's fields; a test sees to it that none is missing.
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "int": _whole,
@@ -105,6 +113,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "Mapping[str, float]": _mapping_of(_number),
     "Mapping[str, int]": _mapping_of(_whole),
     "Mapping[str, tuple[str, ...]]": _mapping_of(_tuple_of(_text)),
+    "Mapping[str, tuple[Generator, ...]]": _mapping_of(_tuple_of(_generator)),
     "Mapping[str, Mapping[str, str]]": _mapping_of(_mapping_of(_text)),
     "bytes": _bytes,
     "Vocabulary": vocabulary_from_json,
