@@ -36,6 +36,7 @@ TYPES = {
     "object: field → list of texts": {"Mapping[str, tuple[str, ...]]"},
     "object: field → object: word → canonical word": {"Mapping[str, Mapping[str, str]]"},
     "object: shape → whole number": {"Mapping[str, int]"},
+    "object: shape → list of symmetries": {"Mapping[str, tuple[Generator, ...]]"},
 }
 
 
