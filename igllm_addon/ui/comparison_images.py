@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import from_blender, rgb_png
+from .pixels import from_blender, rgb_png, upright
 from .properties import IGLLM_PG_result
 from .similarity import difference_rgb, psnr_db_or_none, resized, ssim_or_none
 
@@ -83,7 +83,8 @@ def _pair(result: IGLLM_PG_result) -> tuple[Bytes, Bytes]:
     if result.run_id not in _cached:
         _cached.clear()
         render = _bytes_of(result.render)
-        _cached[result.run_id] = resized(_bytes_of(result.picture), render.shape[1], render.shape[0]), render
+        picture = upright(_bytes_of(result.picture), result.picture_orientation)
+        _cached[result.run_id] = resized(picture, render.shape[1], render.shape[0]), render
     return _cached[result.run_id]
 
 

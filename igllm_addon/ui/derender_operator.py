@@ -8,16 +8,17 @@ import bpy
 from bpy.props import StringProperty
 
 from . import jobs, preferences
-from .folders import log_path_or_none
+from .folders import log_path_or_none, template_of_model
 from .modal_work import ModalWork
 from .properties import OTHER_MODEL
 
 if TYPE_CHECKING:
+    from ..render_templates.template import Template
     from .derender_run import DerenderRun, Order
-    from .result import Plan, ResultBuilder
+    from .result_builder import Plan, ResultBuilder
     from .source_pictures import SourcePicture
 
-_TEMPLATE = "clevr"
+_TEMPLATE = "clevr"  # of a model that does not say which
 
 
 class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
@@ -59,15 +60,18 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
     def begin(self, context: bpy.types.Context) -> bool:
         """Everything that can go wrong without the model runner goes wrong here."""
         from ..core.errors import IgllmError
+        from ..render_templates.template import template_named
         from .derender_run import DerenderRun
-        from .result import ResultBuilder
+        from .result_builder import ResultBuilder
 
         jobs.state.failure = None
         if jobs.state.derender is not None:
             return self._refuse("A picture is being de-rendered already; wait for it or cancel it.")
         try:
             picture = self._picture(context)
-            order, plan = self._order(context, picture), self._plan(context, picture)
+            model = self._model(context)
+            template = template_named(template_of_model(model) or _TEMPLATE)
+            order, plan = self._order(picture, model, template), self._plan(context, picture, model, template)
         except (IgllmError, OSError) as error:
             return self._refuse(str(error))
         self._builder = ResultBuilder(plan)
@@ -86,6 +90,9 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
             self._look_through(context)
             return None
         if not run.is_over:
+            return None
+        if run.state.value == "done" and not _is_undo_whole(context):
+            run.stage = "Leave this mode to finish"
             return None
         jobs.state.derender = None
         self._run = None
@@ -121,41 +128,47 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
         return picture_of_file(self.filepath) if self.filepath else source_picture(context, context.scene.igllm)
 
-    def _order(self, context: bpy.types.Context, picture: "SourcePicture") -> "Order":
+    def _model(self, context: bpy.types.Context) -> str:
+        """A shipped model's name or an absolute path."""
         from ..core.errors import UsageError
-        from ..render_templates.template import template_named
+
+        settings = context.scene.igllm
+        model: str = self.model or (settings.model_folder if settings.model == OTHER_MODEL else settings.model)
+        if not model:
+            raise UsageError("No model folder is chosen; choose one below the model.")
+        return str(Path(bpy.path.abspath(model)).resolve()) if "/" in model or "\\" in model else model
+
+    def _order(self, picture: "SourcePicture", model: str, template: "Template") -> "Order":
+        from ..core.errors import UsageError
         from .derender_run import Order
 
         if missing := preferences.what_is_missing():
             raise UsageError(f"{missing} Set it up in the preferences of this extension.")
-        settings, own = context.scene.igllm, preferences.current()
-        model = self.model or (settings.model_folder if settings.model == OTHER_MODEL else settings.model)
-        if not model:
-            raise UsageError("No model folder is chosen; choose one below the model.")
-        if "/" in model or "\\" in model:
-            model = str(Path(bpy.path.abspath(model)).resolve())
+        own = preferences.current()
         jobs.state.keep_runner_s = 60.0 * own.keep_minutes if own is not None else 600.0
         return Order(
             name=picture.name,
             read_picture=picture.read,
             model=model,
-            vocabulary=template_named(_TEMPLATE).vocabulary,
+            vocabulary=template.vocabulary,
             command=runner_command(),
             log_path=log_path_or_none("runner.log"),
             patience_s=float(own.patience_s) if own is not None else 300.0,
+            # What a template's Blender side has to compute before it can make anything; not every template has that.
+            prepare=getattr(template.blender_side(), "prepare", None),
         )
 
-    def _plan(self, context: bpy.types.Context, picture: "SourcePicture") -> "Plan":
-        from .result import Plan
-        from .source_pictures import picture_size_px
+    def _plan(self, context: bpy.types.Context, picture: "SourcePicture", model: str, template: "Template") -> "Plan":
+        from .result_builder import Plan
 
         settings, own = context.scene.igllm, preferences.current()
         return Plan(
             name=f"De-rendered {Path(picture.name).stem}",
-            scene_name=context.scene.name,
-            template=_TEMPLATE,
-            model=self.model or settings.model,
-            size_px=picture_size_px(picture),
+            scene_uid=context.scene.session_uid,
+            template=template.name,
+            model=model,
+            size_px=picture.header.shown_size_px,
+            orientation=picture.header.orientation,
             picture_path=picture.path,
             image_name=picture.image_name,
             eye=picture.eye,
@@ -171,30 +184,32 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
     def _look_through(self, context: bpy.types.Context) -> None:
         """Once there is a camera, let the viewport look through it, so that the objects appear on the picture."""
-        from .result import fit_render
+        from .result_builder import fit_render
 
-        assert self._builder is not None
-        collection = self._builder.collection_or_none
-        area = context.area
-        if not self._builder.plan.look_through or area is None or area.type != "VIEW_3D" or collection is None:
+        builder = self._builder
+        assert builder is not None
+        collection, scene, area = builder.collection_or_none, builder.scene, context.area
+        if not builder.plan.look_through or area is None or area.type != "VIEW_3D" or collection is None:
             return
-        if collection.igllm.camera is not None and context.scene.camera != collection.igllm.camera:
+        if collection.igllm.camera is not None and scene == context.scene and scene.camera != collection.igllm.camera:
             view = area.spaces.active.region_3d
-            before, render = context.scene.camera, context.scene.render
+            before, render = scene.camera, scene.render
             size = render.resolution_x, render.resolution_y, render.resolution_percentage
             name = before.name if before is not None else ""
             self._looked_through = self._looked_through or (name, view.view_perspective, size)
-            context.scene.camera = collection.igllm.camera
-            fit_render(context.scene, self._builder.plan.size_px)
+            scene.camera = collection.igllm.camera
+            fit_render(scene, builder.plan.size_px)
             view.view_perspective = "CAMERA"
 
     def _look_back(self, context: bpy.types.Context) -> None:
         """The run came to nothing, so the viewport is to show what it showed."""
         if self._looked_through is None:
             return
+        assert self._builder is not None
         camera, perspective, size = self._looked_through
-        context.scene.camera = bpy.data.objects.get(camera)
-        render = context.scene.render
+        scene = self._builder.scene
+        scene.camera = bpy.data.objects.get(camera)
+        render = scene.render
         render.resolution_x, render.resolution_y, render.resolution_percentage = size
         if context.area is not None and context.area.type == "VIEW_3D":
             context.area.spaces.active.region_3d.view_perspective = perspective
@@ -237,6 +252,11 @@ class IGLLM_OT_copy_details(bpy.types.Operator):
             context.window_manager.clipboard = f"Blender {bpy.app.version_string}\n{jobs.state.failure.details}\n"
             self.report({"INFO"}, "The details are in the clipboard")
         return {"FINISHED"}
+
+
+def _is_undo_whole(context: bpy.types.Context) -> bool:
+    """In other modes an undo step holds but the mesh that is edited, and the result's step would be none of its own: wait."""
+    return bool(context.mode == "OBJECT")
 
 
 def runner_command() -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.protocol import Message, Prediction, Statement
     from ..core.vocabulary import Vocabulary
 
+_HALF_WAY_OBJECTS = 4  # so many are shown as half of the work
 CANCEL_GRACE_S = 2.0  # then a runner that goes on, as while it loads a model, is ended
 
 
@@ -36,7 +37,8 @@ class State(Enum):
 @dataclass(frozen=True)
 class Order:
     """What is asked. read_picture: returns the bytes of a picture file; it is called in another thread and may take its time.
-    command: starts the model runner. patience_s: seconds of silence after which the runner is given up."""
+    command: starts the model runner. patience_s: seconds of silence after which the runner is given up. prepare: computes what
+    building the result needs and Blender does not; it is called in another thread while the runner looks at the picture."""
 
     name: str
     read_picture: Callable[[], bytes]
@@ -45,6 +47,7 @@ class Order:
     command: tuple[str, ...]
     log_path: Path | None
     patience_s: float
+    prepare: Callable[[], object] | None = None
 
 
 class DerenderRun:
@@ -64,6 +67,7 @@ class DerenderRun:
         self._ended_at: float | None = None
         self._cancelled_at = 0.0
         self._told = False
+        self._objects = 0
         self._client: RunnerClient | None = None
         self._request_id: int | None = None
         self._start_error: Exception | None = None
@@ -94,7 +98,9 @@ class DerenderRun:
             self._watch_the_clock()
 
     def cancel(self) -> None:
-        """Ask the runner to stop. A second call ends it at once."""
+        """Ask the runner to stop. A second call ends it at once. A result that nobody has taken yet is thrown away."""
+        if self.state is State.DONE:
+            self.state = State.CANCELLED
         if self.is_over:
             return
         if self.state is State.CANCELLING:
@@ -136,6 +142,8 @@ class DerenderRun:
             picture = self.order.read_picture()
             self._client = self._session.take(self.order.command, self.order.log_path)
             self._request_id = self._client.send(Predict(picture, self.order.model, self.order.vocabulary))
+            if self.order.prepare is not None:
+                self.order.prepare()
         except OSError as error:
             self._start_error = IgllmError(
                 f"{self.order.name} cannot be read ({error.strerror or error}); choose another picture."
@@ -167,6 +175,8 @@ class DerenderRun:
                 self.stage, self.fraction = message.stage[:1].upper() + message.stage[1:], message.fraction
         elif isinstance(message, Statement) and message.request_id == self._request_id:
             self.arrived.append(message)
+            if message.text.startswith("add(") and self.state is State.RUNNING:
+                self._note_object()
         elif isinstance(message, Prediction) and message.id == self._request_id:
             self.prediction = message
             self._session.put_back(self.order.command, self._client)
@@ -175,6 +185,12 @@ class DerenderRun:
             self._session.put_back(self.order.command, self._client)
             cancelled = message.code == ErrorCode.CANCELLED or self.state is State.CANCELLING
             self._end(State.CANCELLED if cancelled else State.FAILED, "" if cancelled else message.message)
+
+    def _note_object(self) -> None:
+        """Nobody knows how many objects will come: the bar moves at each one, ever less, and never reaches the end."""
+        self._objects += 1
+        self.stage = f"Writing: {self._objects} object{'s' if self._objects > 1 else ''}"
+        self.fraction = self._objects / (self._objects + _HALF_WAY_OBJECTS)
 
     def _watch_the_clock(self) -> None:
         now = self._clock()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import bpy
@@ -118,6 +117,8 @@ class IGLLM_OT_setup_remove(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Delete it."""
+        import shutil
+
         jobs.session.end(wait=True)
         jobs.state.setup = None
         try:

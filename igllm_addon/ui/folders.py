@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import bpy
@@ -39,3 +40,14 @@ def log_path_or_none(name: str) -> Path | None:
 def shipped_models() -> tuple[str, ...]:
     """The names of the models in the extension."""
     return tuple(sorted(path.parent.name for path in MODELS.glob("*/config.json")))
+
+
+def template_of_model(model: str) -> str:
+    """The template that a model was trained for, as its config.json says; empty where there is none to read, which the model
+    runner will explain better."""
+    folder = Path(model) if Path(model).is_absolute() else MODELS / model
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["vocabulary"]["template"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""

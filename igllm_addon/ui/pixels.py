@@ -12,6 +12,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from .picture_headers import quarter_turns
+
 SIDE_LIMIT_PX = 1024  # far more than a model looks at
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,6 +31,12 @@ def from_blender(values: NDArray[np.float32], width: int, height: int, channels:
         alpha = np.clip(pixels[..., 3:], 0.0, 1.0)
         color = color * alpha + (1.0 - alpha)
     return to_bytes(color)
+
+
+def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """(H, W, 3) stored rows as EXIF's orientation wants them shown."""
+    mirrored, turns = quarter_turns(orientation)
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, turns))
 
 
 def to_bytes(color: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -30,13 +30,22 @@ VIEWS = (
     ("FLICKER", "Flicker", "The picture or the render, whichever the switch says"),
     ("DIFFERENCE", "Difference", "Where they differ: black is the same, white a quarter of the range or more"),
 )
-_model_items: list[tuple[str, str, str]] = []  # Blender keeps no reference to the texts of a dynamic list
+# Blender keeps no reference to the texts of a dynamic list.
+_model_items: list[tuple[str, str, str]] = []
+_template_items: list[tuple[str, str, str]] = []
 
 
 def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]]:
     _model_items[:] = [(name, name, f"The model {name}, which comes with this extension") for name in shipped_models()]
     _model_items.append((OTHER_MODEL, "Other…", "A folder with config.json and model.safetensors"))
     return _model_items
+
+
+def _templates(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]]:
+    from ..render_templates.template import TEMPLATES
+
+    _template_items[:] = [(name, name, f"Scenes of the template {name}") for name in TEMPLATES]
+    return _template_items
 
 
 def _is_result(_self: Any, collection: bpy.types.Collection) -> bool:
@@ -56,9 +65,7 @@ def _show_comparison(self: "IGLLM_PG_result", _context: "Context") -> None:
 class IGLLM_PG_generation(bpy.types.PropertyGroup):
     """The data set that the panel makes next."""
 
-    template: EnumProperty(
-        name="Template", description="The kind of scenes", items=(("clevr", "CLEVR", "Simple shapes on a grey ground"),)
-    )
+    template: EnumProperty(name="Template", description="The kind of scenes", items=_templates)
     count: IntProperty(
         name="Pictures", description="How many pictures the data set has in all", default=100, min=1, soft_max=100000
     )
@@ -109,6 +116,7 @@ class IGLLM_PG_result(bpy.types.PropertyGroup):
     picture: PointerProperty(type=bpy.types.Image)
     picture_width: IntProperty()
     picture_height: IntProperty()
+    picture_orientation: IntProperty(default=1)  # EXIF's
     render: PointerProperty(type=bpy.types.Image)
     comparison: PointerProperty(type=bpy.types.Image)
     figures: StringProperty()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from ..core.scene import Camera
-from .picture_headers import shown_size_px_or_none
+from .picture_headers import PictureHeader, header_or_none
 from .pixels import from_blender, rgb_png
 from .properties import IGLLM_PG_settings
 
@@ -25,13 +25,13 @@ _HEADER_BYTES = 512 * 1024  # a JPEG file may hold a preview and a colour profil
 
 @dataclass(frozen=True)
 class SourcePicture:
-    """name: what the artist calls it. read: the bytes of a picture file, for another thread. size_px: width and height, or None
-    where the file has not been read yet. path, image: what can be shown behind the result's camera. eye: the camera in world
-    coordinates that took it, where that is known."""
+    """name: what the artist calls it. read: the bytes of a picture file, for another thread. header: how large it is and how it
+    is to be turned. path, image_name: what can be shown behind the result's camera. eye: the camera in world coordinates that
+    took it, where that is known."""
 
     name: str
     read: Callable[[], bytes]
-    size_px: tuple[int, int] | None = None
+    header: PictureHeader
     path: Path | None = None
     image_name: str | None = None
     eye: Camera | None = None
@@ -60,7 +60,7 @@ def picture_of_file(filepath: str) -> SourcePicture:
     if not path.is_file():
         raise UsageError(f"There is no picture file {path}; choose another.")
     if path.suffix.lower() in _PLAIN_FILES:
-        return SourcePicture(path.name, path.read_bytes, None, path)
+        return SourcePicture(path.name, path.read_bytes, _header_of_file(path), path)
     try:
         image = bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError:
@@ -74,11 +74,11 @@ def picture_of_image(image: bpy.types.Image) -> SourcePicture:
         return picture_of_render(bpy.context.scene)
     if image.source not in ("FILE", "GENERATED"):
         raise UsageError(f"The image {image.name} is a {image.source.lower()}; choose a still picture.")
-    width, height = image.size
     if not image.is_dirty and image.source == "FILE" and image.packed_file is None:
         path = Path(bpy.path.abspath(image.filepath, library=image.library))
         if path.suffix.lower() in _PLAIN_FILES and path.is_file():
-            return SourcePicture(image.name, path.read_bytes, (width, height) if width else None, None, image.name)
+            return SourcePicture(image.name, path.read_bytes, _header_of_file(path), None, image.name)
+    width, height = image.size
     values = np.empty(len(image.pixels), dtype=np.float32)
     if width * height == 0 or values.size != width * height * image.channels:
         raise UsageError(f"The image {image.name} has no pixels (its file may be missing); reload it or choose another.")
@@ -88,7 +88,7 @@ def picture_of_image(image: bpy.types.Image) -> SourcePicture:
     def read() -> bytes:
         return rgb_png(from_blender(values, width, height, channels, is_linear=is_linear))
 
-    return SourcePicture(image.name, read, (width, height), None, image.name)
+    return SourcePicture(image.name, read, PictureHeader(width, height), None, image.name)
 
 
 def picture_of_render(scene: bpy.types.Scene) -> SourcePicture:
@@ -107,32 +107,28 @@ def picture_of_render(scene: bpy.types.Scene) -> SourcePicture:
         settings.file_format, settings.color_mode, settings.color_depth = kept
     if not path.is_file():
         raise UsageError("Nothing has been rendered yet; press F12 first, or choose another source.")
-    return SourcePicture("Render Result", path.read_bytes, None, path)
+    return SourcePicture("Render Result", path.read_bytes, _header_of_file(path), path)
 
 
-def picture_size_px(picture: SourcePicture) -> tuple[int, int]:
-    """Width and height as the picture is shown; a UsageError where its file is no picture."""
-    if picture.size_px is not None:
-        return picture.size_px
-    assert picture.path is not None
+def _header_of_file(path: Path) -> PictureHeader:
+    """Of a file that is there; a UsageError where it is no picture."""
     try:
-        with picture.path.open("rb") as file:
-            size = shown_size_px_or_none(file.read(_HEADER_BYTES))
+        with path.open("rb") as file:
+            header = header_or_none(file.read(_HEADER_BYTES))
     except OSError as error:
-        raise UsageError(f"{picture.name} cannot be read ({error.strerror}); choose another picture.") from error
-    if size is None or 0 in size:
-        size = _size_by_blender(picture.path)
-    return size
+        raise UsageError(f"{path.name} cannot be read ({error.strerror}); choose another picture.") from error
+    return header if header is not None and header.width * header.height > 0 else _header_by_blender(path)
 
 
-def _size_by_blender(path: Path) -> tuple[int, int]:
+def _header_by_blender(path: Path) -> PictureHeader:
+    known = {item.session_uid for item in bpy.data.images}
     try:
         image = bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError:
         raise UsageError(f"{path.name} cannot be read; give a PNG or JPEG file.") from None
     width, height = image.size
+    if image.session_uid not in known:
+        bpy.data.images.remove(image)
     if width * height == 0:
-        if not image.users:
-            bpy.data.images.remove(image)
         raise UsageError(f"{path.name} is not a picture that can be read; give a PNG or JPEG file.")
-    return width, height
+    return PictureHeader(width, height)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import UsageError
 from ..core.scene import Camera
 from ..render_templates.template import template_named
+from .picture_headers import PictureHeader
 from .pixels import rgb_png
 from .source_pictures import SourcePicture
 
@@ -35,7 +36,7 @@ def picture_of_viewport(context: bpy.types.Context) -> SourcePicture:
     pixels = _drawn(context, area.spaces.active, region, view, 2.0 * own.focal_length_mm / own.sensor_width_mm)
     location, rotation, _ = view.inverted().decompose()
     eye = Camera(tuple(location), tuple(rotation), own.focal_length_mm, own.sensor_width_mm)
-    return SourcePicture("Viewport", lambda: rgb_png(pixels), (WIDTH_PX, HEIGHT_PX), eye=eye)
+    return SourcePicture("Viewport", lambda: rgb_png(pixels), PictureHeader(WIDTH_PX, HEIGHT_PX), eye=eye)
 
 
 def _viewport_or_none(context: bpy.types.Context) -> bpy.types.Area | None:

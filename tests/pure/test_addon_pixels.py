@@ -7,11 +7,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from igllm_addon.ui.picture_headers import shown_size_px_or_none
-from igllm_addon.ui.pixels import from_blender, rgb_png, srgb_from_linear
+from igllm_addon.ui.picture_headers import PictureHeader, header_or_none
+from igllm_addon.ui.pixels import from_blender, rgb_png, srgb_from_linear, upright
 from igllm_addon.ui.similarity import difference_rgb, psnr_db_or_none, resized, ssim_or_none
 
 NOISE = np.random.default_rng(1).integers(0, 256, (37, 53, 3), dtype=np.uint8)
@@ -92,17 +92,28 @@ def test_an_even_picture_stays_even_at_any_size() -> None:
     assert set(resized(even, 33, 7).ravel().tolist()) == {77}
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_jpegs_size_is_as_it_is_shown(orientation: int) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_that_exif_turns_is_shown_as_pil_shows_it(kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     buffer = io.BytesIO()
-    Image.new("RGB", (640, 480)).save(buffer, "JPEG", exif=exif)
+    Image.fromarray(NOISE).save(buffer, kind, exif=exif)
+    with Image.open(buffer) as stored:
+        pixels, shown = np.asarray(stored), np.asarray(ImageOps.exif_transpose(stored))
 
-    assert shown_size_px_or_none(buffer.getvalue()) == ((480, 640) if orientation in (6, 8) else (640, 480))
+    header = header_or_none(buffer.getvalue())
+
+    assert header is not None and header.orientation == orientation
+    assert header.shown_size_px == (shown.shape[1], shown.shape[0])
+    assert np.array_equal(upright(pixels, header.orientation), shown)
+
+
+def test_an_orientation_that_is_none_turns_nothing() -> None:
+    assert np.array_equal(upright(NOISE, 0), NOISE)
 
 
 def test_a_pngs_size_is_read_and_other_bytes_have_none() -> None:
-    assert shown_size_px_or_none(rgb_png(NOISE)) == (53, 37)
-    assert shown_size_px_or_none(b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II") is None
-    assert shown_size_px_or_none(b"Dear diary") is None
+    assert header_or_none(rgb_png(NOISE)) == PictureHeader(53, 37)
+    assert header_or_none(b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II") is None
+    assert header_or_none(b"Dear diary") is None

@@ -21,7 +21,13 @@ from .materials import ground_material, material_named
 from .read import read_scene
 from .shapes import MESHES
 
-__all__ = ["build", "clear", "new_camera", "new_object", "new_stage", "prepare_world", "read_scene"]
+__all__ = ["build", "clear", "new_camera", "new_object", "new_stage", "prepare", "prepare_world", "read_scene"]
+
+
+def prepare() -> None:
+    """Compute the meshes, so that no later call has to; uses no bpy and may run in any thread."""
+    for mesh in MESHES.values():
+        mesh()
 
 
 def build(scene: Scene, collection: bpy.types.Collection) -> None:

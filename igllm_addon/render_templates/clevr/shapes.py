@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,4 +169,9 @@ def _merge_equal_vertices(mesh: ShapeMesh) -> ShapeMesh:
     return ShapeMesh(mesh.vertices[first], mesh.normals[first], tuple(faces))
 
 
-MESHES: dict[str, Callable[[], ShapeMesh]] = {"cube": rounded_cube_mesh, "sphere": sphere_mesh, "cylinder": rounded_cylinder_mesh}
+# Each takes some tens of milliseconds, so it is computed once.
+MESHES: dict[str, Callable[[], ShapeMesh]] = {
+    "cube": cache(rounded_cube_mesh),
+    "sphere": cache(sphere_mesh),
+    "cylinder": cache(rounded_cylinder_mesh),
+}
