@@ -7,6 +7,7 @@ Nothing here moves an object or turns one colour word into another. Letters: B p
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,9 +21,9 @@ _LARGEST_NOISE = 0.035  # standard deviation of a pixel, of 1
 _LEAST_SEEN = 0.25  # share of an object's rectangle that must be inside of a band for the object to stay
 
 
-def augmented(batch: SceneTensors, rng: np.random.Generator) -> tuple[Tensor, SceneTensors]:
-    """Pictures as float (B, 3, H, W) in [0, 1] with variety, and the labels that fit them."""
-    if rng.random() < 0.35:
+def augmented(batch: SceneTensors, rng: np.random.Generator, *, bands: bool = True) -> tuple[Tensor, SceneTensors]:
+    """Pictures as float (B, 3, H, W) in [0, 1] with variety, and the labels that fit them. bands: also of their middle rows."""
+    if bands and rng.random() < 0.35:
         batch = band(batch)
     return _photometric(_some_jpeg(batch.images, rng), rng), batch
 
@@ -41,7 +42,7 @@ def band(batch: SceneTensors) -> SceneTensors:
     share = seen / (bbox[..., 3] - bbox[..., 1]).clamp(min=1.0)
     inside = (uv[..., 1] >= 0.0) & (uv[..., 1] < rows) & (share >= _LEAST_SEEN)
     images = batch.images[:, top : top + rows].contiguous()
-    return SceneTensors(images, batch.camera, batch.exists & inside, uv, bbox, batch.location, batch.words, batch.yaw)
+    return replace(batch, images=images, exists=batch.exists & inside, uv=uv, bbox=bbox)
 
 
 def _some_jpeg(images: Tensor, rng: np.random.Generator) -> Tensor:

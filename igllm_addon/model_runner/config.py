@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import SceneError, WeightsError
 from ..core.vocabulary import Vocabulary
+from ..core.vocabulary_json import vocabulary_from_json, vocabulary_to_json
 
 _FORMAT = "igllm-checkpoint"
 _VERSION = 2
@@ -41,6 +42,24 @@ class GeometryConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedCamera:
+    """The one camera of a template whose camera never moves; programs are in the world's frame. object_radius_m: of a ball
+    about a location that holds any of the template's objects, however it is turned."""
+
+    location: tuple[float, float, float]
+    quaternion_wxyz: tuple[float, float, float, float]
+    focal_length_mm: float
+    sensor_width_mm: float
+    object_radius_m: float
+    kind: str = "fixed_camera"
+
+    @property
+    def distance_m(self) -> float:
+        """From the camera to the origin, about which scenes are."""
+        return math.sqrt(sum(number * number for number in self.location))
+
+
+@dataclass(frozen=True, slots=True)
 class VisionConfig:
     """A convolutional tower. Pictures are resized to `input_width_px`; channels are those at stride 4, 8 and 16, blocks the
     residual blocks at stride 8 and 16. Peaks have `fine_channels` features of stride 4 and channels[1] of stride 8.
@@ -62,6 +81,40 @@ class VisionConfig:
     def feature_width(self) -> int:
         """Numbers in the feature vector of a peak."""
         return self.fine_channels + self.channels[1]
+
+
+@dataclass(frozen=True, slots=True)
+class PoseConfig:
+    """A tower for objects that turn in space under a fixed camera (pose_tower.py). Pictures are resized to `input_width_px`;
+    channels are those at stride 4, 8 and 16, blocks the residual blocks at stride 8 and 16 of the network that finds centres.
+    The surroundings of each are magnified to `crop_px` and read by a network with these channels at strides 4, 8 and 16 of the
+    crop, which ends in `feature_width` numbers."""
+
+    input_width_px: int = 128
+    channels: tuple[int, int, int] = (16, 32, 64)
+    blocks: tuple[int, int] = (1, 1)
+    fine_channels: int = 16
+    crop_px: int = 64
+    crop_channels: tuple[int, int, int] = (48, 96, 160)
+    crop_blocks: tuple[int, int, int] = (1, 2, 1)
+    feature_width: int = 192
+    kind: str = "pose"
+
+    def __post_init__(self) -> None:
+        if self.crop_px <= 0 or self.crop_px % 16:
+            raise WeightsError(f"a config has the crop's side {self.crop_px}; expected a multiple of 16")
+
+
+@dataclass(frozen=True, slots=True)
+class PatchConfig:
+    """A frozen tower of random filters (patch_tower.py): square patches of `patch_px` pixels of a picture resized to
+    `input_width_px`, each as `feature_width` numbers, of which two are its place."""
+
+    input_width_px: int = 112
+    patch_px: int = 14
+    feature_width: int = 66
+    seed: int = 1
+    kind: str = "random_patches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +213,48 @@ class DecoderConfig:
             raise WeightsError('a config has a pretrained language model, which speaks the dialect "text", not "compact"')
 
 
+Vision = VisionConfig | PoseConfig | PatchConfig | OpenClipConfig
+Geometry = GeometryConfig | FixedCamera | None
+_TOKENS_OF_TOWERS: Mapping[type, tuple[str, ...]] = {
+    VisionConfig: ("peaks", "grid8", "grid16"),
+    PoseConfig: ("peaks",),
+    PatchConfig: ("patches",),
+    OpenClipConfig: ("patches",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A whole model: what it may say, what it knows about the camera, and the sizes of its parts. calibration: scale and shift of
-    the confidences' logits (calibration.py)."""
+    """A whole model: what it may say, what it knows about the camera (None: there is none), and the sizes of its parts.
+    calibration: scale and shift of the confidences' logits (calibration.py)."""
 
     name: str
     vocabulary: Vocabulary
-    geometry: GeometryConfig
-    vision: VisionConfig | OpenClipConfig
+    geometry: Geometry
+    vision: Vision
     decoder: DecoderConfig
     calibration: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
-        if (self.decoder.visual == "patches") != isinstance(self.vision, OpenClipConfig):
+        if self.decoder.visual not in _TOKENS_OF_TOWERS[type(self.vision)]:
             raise WeightsError(
                 f"the config of {self.name!r} has {self.decoder.visual} for visual tokens; an open_clip tower gives patches,"
-                " the compact one peaks or a grid"
+                " as random filters do, the compact one peaks or a grid, one for poses peaks"
             )
+        self._check_geometry()
+
+    def _check_geometry(self) -> None:
+        wanted = {VisionConfig: GeometryConfig, PoseConfig: FixedCamera}.get(type(self.vision))
+        if wanted is not None and not isinstance(self.geometry, wanted):
+            raise WeightsError(
+                f"the config of {self.name!r} has a geometry that its tower cannot use; it needs a {wanted.__name__}"
+            )
+        if not isinstance(self.geometry, GeometryConfig):
+            if self.decoder.camera:
+                raise WeightsError(
+                    f'the config of {self.name!r} has no moving camera to write; set "camera" of the decoder to false'
+                )
+            return
         sizes = set(self.vocabulary.words.get("size", ()))
         if sizes != set(self.geometry.half_extents_m):
             raise WeightsError(f"the config of {self.name!r} needs one half extent for each of the sizes {sorted(sizes)}")
@@ -189,24 +266,12 @@ class ModelConfig:
 
 def config_to_json(config: ModelConfig) -> str:
     """The config as the text of a checkpoint's config.json."""
-    vocabulary = config.vocabulary
     value = {
         "format": _FORMAT,
         "version": _VERSION,
         "name": config.name,
-        "vocabulary": {
-            "template": vocabulary.template,
-            "words": dict(vocabulary.words),
-            "synonyms": {name: dict(pairs) for name, pairs in vocabulary.synonyms.items()},
-            "location_length": vocabulary.location_length,
-            "location_limit": vocabulary.location_limit,
-            "rotation_length": vocabulary.rotation_length,
-            "rotated_shapes": vocabulary.rotated_shapes,
-            "yaw_symmetry_orders": dict(vocabulary.yaw_symmetry_orders),
-            "object_limit": vocabulary.object_limit,
-            "required_fields": vocabulary.required_fields,
-        },
-        "geometry": {**asdict(config.geometry), "half_extents_m": dict(config.geometry.half_extents_m)},
+        "vocabulary": vocabulary_to_json(config.vocabulary),
+        "geometry": _geometry_to_json(config.geometry),
         "vision": asdict(config.vision),
         "decoder": asdict(config.decoder),
         "calibration": config.calibration,
@@ -224,8 +289,8 @@ def config_from_json(text: str, where: str) -> ModelConfig:
             )
         return ModelConfig(
             name=str(value["name"]),
-            vocabulary=_vocabulary_from_json(value["vocabulary"]),
-            geometry=GeometryConfig(**value["geometry"]),
+            vocabulary=vocabulary_from_json(value["vocabulary"]),
+            geometry=geometry_from_json(value["geometry"]),
             vision=vision_from_json(value["vision"]),
             decoder=decoder_from_json(value["decoder"]),
             calibration=_calibration_from_json(value.get("calibration", (1.0, 0.0))),
@@ -234,9 +299,23 @@ def config_from_json(text: str, where: str) -> ModelConfig:
         raise WeightsError(f"{where} is not the config of a checkpoint ({caught}); download or train the model again") from caught
 
 
-def vision_from_json(value: dict[str, Any]) -> VisionConfig | OpenClipConfig:
+def vision_from_json(value: dict[str, Any]) -> Vision:
     """The tower's part of a config. TypeError where a key does not belong there."""
-    return OpenClipConfig(**value) if value.get("kind") == "open_clip" else VisionConfig(**_tuples(value))
+    kinds: dict[str, type[Vision]] = {"open_clip": OpenClipConfig, "pose": PoseConfig, "random_patches": PatchConfig}
+    return kinds.get(value.get("kind", ""), VisionConfig)(**_tuples(value))
+
+
+def geometry_from_json(value: dict[str, Any] | None) -> Geometry:
+    """The camera's part of a config. TypeError where a key does not belong there."""
+    if value is None:
+        return None
+    return FixedCamera(**_tuples(value)) if value.get("kind") == "fixed_camera" else GeometryConfig(**value)
+
+
+def _geometry_to_json(geometry: Geometry) -> dict[str, Any] | None:
+    if isinstance(geometry, GeometryConfig):
+        return {**asdict(geometry), "half_extents_m": dict(geometry.half_extents_m)}
+    return None if geometry is None else asdict(geometry)
 
 
 def decoder_from_json(value: dict[str, Any]) -> DecoderConfig:
@@ -250,11 +329,6 @@ def _calibration_from_json(value: Any) -> tuple[float, float]:
     if not (math.isfinite(scale) and math.isfinite(shift) and scale >= 0.0):
         raise WeightsError(f"a config has the calibration {scale}, {shift}; both must be finite and the scale not negative")
     return scale, shift
-
-
-def _vocabulary_from_json(value: dict[str, Any]) -> Vocabulary:
-    words = {name: tuple(entries) for name, entries in value["words"].items()}
-    return Vocabulary(**{**_tuples(value), "words": words})
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:

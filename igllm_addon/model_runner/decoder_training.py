@@ -21,9 +21,10 @@ from ..core.vocabulary import WORD_FIELDS
 from .augmentation import augmented
 from .data import SceneTensors
 from .model import Glimpse, Igllm
-from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, YAW_NUMBERS, Number
+from .patch_tower import PatchTower
+from .pose_tower import PoseTower
+from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, ROTATION_NUMBERS, SHARED_HEAD, YAW_NUMBERS, Number
 from .programs import NOTHING, ProgramTensors, Variety, numbers_of, peaks_of_objects, programs_of
-from .tower_training import yaw_orders
 
 _LOOK_BATCH = 25
 _LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0, "rotation": 2.0}
@@ -72,7 +73,8 @@ class GlimpseSet:
         return self.glimpse.take(rows), self.scenes.take(rows), self.peaks[rows]
 
     def _seen(self, scenes: SceneTensors, rng: np.random.Generator) -> tuple[Glimpse, SceneTensors, Tensor]:
-        pictures, labels = augmented(scenes, rng) if self._augment else (plain_pictures(scenes), scenes)
+        bands = not isinstance(self._model.tower, PoseTower | PatchTower)  # a 3:2 band is a CLEVR picture of the released kind
+        pictures, labels = augmented(scenes, rng, bands=bands) if self._augment else (plain_pictures(scenes), scenes)
         glimpse = self._model.look(pictures.to(self._model.camera_middle.device)).to(torch.device("cpu"))
         if self._model.config.decoder.visual != "peaks":
             return glimpse, labels, torch.full(labels.exists.shape, NOTHING)
@@ -118,6 +120,8 @@ def _prepared(
 ) -> _Batch:
     fields = _field_order(model)
     numbers = numbers_of(scenes, model.dialect, fields)
+    if model.config.decoder.pointer and model.config.vocabulary.rotation_length >= 3:
+        numbers[ROTATION_NUMBERS] = _near_the_told(model, glimpse, scenes, peaks, numbers[ROTATION_NUMBERS])
     # Without a pointer an object that the tower overlooked is still there for the language model to find.
     about = peaks if model.config.decoder.pointer else None
     programs = programs_of(scenes, about, model.dialect, fields, numbers, variety)
@@ -128,6 +132,19 @@ def _prepared(
         programs.to(device),
         {name: values.to(device) for name, values in numbers.items()},
     )
+
+
+def _near_the_told(model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: Tensor, numbers: Tensor) -> Tensor:
+    """Of all ways to write the same rotation (B, M, r) the nearest to what the tower tells, so that an offset has no jump."""
+    result = numbers.clone()
+    b, item = torch.nonzero((peaks != NOTHING) & ~torch.isnan(scenes.rotation).any(dim=2), as_tuple=True)
+    shapes = _shapes(model, scenes, b, item)
+    starts = model.rotation_start(glimpse.rotation[b, peaks[b, item]], shapes)
+    truths = scenes.rotation[b, item].reshape(-1, 3, 3).double().numpy()
+    encoding = model.quantities.encoding
+    for index, (truth, shape, start) in enumerate(zip(truths, shapes, starts.tolist(), strict=True)):
+        result[b[index], item[index]] = torch.tensor(encoding.encode_near(truth, shape, start))
+    return result
 
 
 def _field_order(model: Igllm) -> tuple[str, ...]:
@@ -214,9 +231,15 @@ def _starts(model: Igllm, batch: _Batch, number: Number, b: Tensor, t: Tensor) -
     if not model.config.decoder.pointer:
         return model.start_of(number, glimpse.camera[b], glimpse.camera[b], glimpse.camera[b])
     peak = programs.peak[b, t].clamp(min=0)
-    rotation = glimpse.yaw[b, peak]
-    if number.quantity == YAW_NUMBERS:
-        orders = yaw_orders(model.config.vocabulary).to(b.device)
-        shape = batch.scenes.words[b, programs.item[b, t], _field_order(model).index("shape")]
-        rotation = model.rotation_start(rotation, orders[shape])
+    rotation = glimpse.rotation[b, peak]
+    if number.quantity in (YAW_NUMBERS, ROTATION_NUMBERS):
+        rotation = model.rotation_start(rotation, _shapes(model, batch.scenes, b, programs.item[b, t]))
     return model.start_of(number, glimpse.camera[b], glimpse.location[b, peak], rotation)
+
+
+def _shapes(model: Igllm, scenes: SceneTensors, b: Tensor, item: Tensor) -> list[str | None]:
+    """The shape words of objects `item` (N,) of pictures `b` (N,)."""
+    words, fields = model.config.vocabulary.words, _field_order(model)
+    if "shape" not in fields:
+        return [None] * len(b)
+    return [words["shape"][index] for index in scenes.words[b, item, fields.index("shape")].tolist()]

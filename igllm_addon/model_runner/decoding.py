@@ -23,10 +23,12 @@ from torch import Tensor
 from ..core.graphics_code import serialize
 from ..core.scene import Camera, Scene, SceneObject
 from .calibration import calibrated
+from .config import GeometryConfig
 from .geometry import camera_at
 from .llama_steps import LlamaSteps
 from .lockstep import Asking, Writing, written_together
 from .model import Glimpse, Igllm
+from .pose_tower import PoseTower
 from .program_slots import ANOTHER, CAMERA_NUMBERS, LOCATION_NUMBERS, Choice, Digits, Forced, Number, Slot
 from .token_feeding import TokenFeeding, finite
 from .vision import VisionTower
@@ -177,10 +179,9 @@ class _Program:
         if pointer and begins_location:
             self._point(hidden)
         if pointer:
-            location, rotation = glimpse.location[:, self._peak], glimpse.yaw[:, self._peak]
+            location, rotation = glimpse.location[:, self._peak], glimpse.rotation[:, self._peak]
             if number.quantity not in (CAMERA_NUMBERS, LOCATION_NUMBERS):
-                order = self._quantities.encoding.symmetry_order(self._words.get("shape"))
-                rotation = model.rotation_start(rotation, rotation.new_tensor([float(order)]))
+                rotation = model.rotation_start(rotation, [self._words.get("shape")])
         numbers = model.start_of(number, glimpse.camera, location, rotation) + model.numeric_heads[number.head](hidden)
         if number.quantity == LOCATION_NUMBERS:
             numbers = numbers.clamp(-self._vocabulary.location_limit, self._vocabulary.location_limit)
@@ -208,7 +209,9 @@ class _Program:
         distance, elevation = self._numbers[CAMERA_NUMBERS]
         distance = min(max(distance, _DISTANCE_RANGE_M[0]), _DISTANCE_RANGE_M[1])
         elevation = min(max(elevation, -_ELEVATION_LIMIT_RADIANS), _ELEVATION_LIMIT_RADIANS)
-        camera = camera_at(self._model.config.geometry, distance, elevation)
+        geometry = self._model.config.geometry
+        assert isinstance(geometry, GeometryConfig)  # ModelConfig lets no other model write a camera
+        camera = camera_at(geometry, distance, elevation)
         x, y, z = (round(value, _DECIMALS) for value in camera.location)
         a, b, c, d = (round(value, _QUATERNION_DECIMALS) for value in camera.quaternion_wxyz)
         return Camera((x, y, z), (a, b, c, d), camera.focal_length_mm, camera.sensor_width_mm)
@@ -225,7 +228,7 @@ class _Program:
 
 def _foreseen_words(model: Igllm, glimpse: Glimpse) -> list[dict[str, str]]:
     """For each peak of the only picture the words that the tower reads there, by field; none where there are no peaks."""
-    if not isinstance(model.tower, VisionTower) or glimpse.score.shape[1] == 0:
+    if not isinstance(model.tower, VisionTower | PoseTower) or glimpse.score.shape[1] == 0:
         return []
     first = model.tower.config.feature_width + 1  # as Igllm.look lays out the tokens
     best: dict[str, list[int]] = {}

@@ -17,8 +17,8 @@ class Glimpse:
     """What the tower tells the language model about B pictures.
 
     tokens (B, N, W): features of the visual tokens; of peaks with score and descriptions. scene (B, S): the whole picture; S may
-    be 0. score (B, K) in [0, 1]. Starts of the numeric head: camera (B, 2), location (B, K, 3), yaw (B, K, 2).
-    place_px (B, K, 2): u, v of the centres.
+    be 0. score (B, K) in [0, 1]. Starts of the numeric head: camera (B, 2), location (B, K, 3), rotation (B, K, 2) or (B, K, 9):
+    sine and cosine of a yaw times the symmetry order, or a matrix row by row. place_px (B, K, 2): u, v of the centres.
     """
 
     tokens: Tensor
@@ -26,7 +26,7 @@ class Glimpse:
     score: Tensor
     camera: Tensor
     location: Tensor
-    yaw: Tensor
+    rotation: Tensor
     place_px: Tensor
 
     @classmethod

@@ -19,6 +19,7 @@ from ..core.scene import SceneObject
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
 from .average_precision import AP_THRESHOLDS_M, average_precision, used_distances_m, words_of
 from .f1 import F1_DISTANCES_M, f1_score, found_within
+from .pose_metrics import MeshPoints, PoseReport, pose_report
 from .reliability import Reliability, reliability
 
 EXACT_SCENE_DISTANCE_M = 0.25
@@ -67,7 +68,7 @@ class Report:
     word_accuracy: field -> share of matched pairs. yaw_median_degrees: over matched objects whose label has a yaw and whose
     predicted shape carries one, modulo the shape's symmetry. average_precision: threshold in metres, as text -> figure;
     f1_words_ignored and f1_words_required: distance in metres, as text -> figure. reliability: of "all words right and within
-    0.25", judged without looking at the confidences.
+    0.25", judged without looking at the confidences. poses: of templates whose objects turn in space, else None.
     """
 
     pictures: int
@@ -85,6 +86,7 @@ class Report:
     f1_words_ignored: dict[str, float]
     f1_words_required: dict[str, float]
     reliability: Reliability
+    poses: PoseReport | None = None
 
     def to_json(self) -> dict[str, object]:
         """The report as plain data; nan becomes None."""
@@ -106,8 +108,8 @@ def score_picture(
     return PictureScore(pairs, tuple(truth), tuple(predicted), given)
 
 
-def report(scores: Sequence[PictureScore], vocabulary: Vocabulary) -> Report:
-    """The figures over these pictures."""
+def report(scores: Sequence[PictureScore], vocabulary: Vocabulary, points: MeshPoints | None = None) -> Report:
+    """The figures over these pictures. points: of the meshes, for the figures that compare meshes."""
     pairs = [pair for score in scores for pair in score.pairs]
     distances = [pair.distance_m for pair in pairs]
     errors = [abs(score.truth_count - score.predicted_count) for score in scores]
@@ -129,6 +131,7 @@ def report(scores: Sequence[PictureScore], vocabulary: Vocabulary) -> Report:
         f1_words_ignored=_f1_scores(scores, words_required=False),
         f1_words_required=_f1_scores(scores, words_required=True),
         reliability=_reliability(scores),
+        poses=pose_report(pairs, vocabulary, points or {}) if vocabulary.rotation_length >= 3 else None,
     )
 
 
@@ -167,7 +170,7 @@ def _without_nan(value: object) -> object:
 
 
 def _yaw_error_degrees_or_none(pair: Pair, vocabulary: Vocabulary) -> float | None:
-    if pair.truth.shape is None or not pair.truth.rotation or not pair.predicted.rotation:
+    if pair.truth.shape is None or vocabulary.rotation_length != 1 or not pair.truth.rotation or not pair.predicted.rotation:
         return None
     period = 2.0 * math.pi / (vocabulary.yaw_symmetry_orders.get(pair.truth.shape, 1) or 1)
     error = (pair.predicted.rotation[0] - pair.truth.rotation[0]) % period

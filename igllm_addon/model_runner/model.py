@@ -12,17 +12,23 @@ Letters: B pictures, K peaks of a picture, V visual tokens (1 + K with peaks), T
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .config import ModelConfig, OpenClipConfig, VisionConfig
+from .config import FixedCamera, GeometryConfig, ModelConfig, OpenClipConfig, PatchConfig, PoseConfig, VisionConfig
 from .dialects import make_dialect
+from .geometry import focal_length_px
 from .glimpse import Glimpse
 from .grid import grid_size, grid_tokens
 from .language import belongs_to_base, language_model
 from .open_clip_tower import OpenClipTower
+from .overlaps import overlapped
+from .patch_tower import PatchTower
+from .pose_tower import PoseTower
 from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, Number
 from .program_tokens import ProgramTokens
 from .projectors import make_projector, mlp
@@ -33,6 +39,8 @@ __all__ = ["Glimpse", "Igllm", "NumericHead"]
 # What one unit of the head's output stands for beside a pointer: metres and radians of the camera, metres of a location, parts
 # of a unit vector or radians of a rotation.
 _CAMERA_OFFSETS, _OFFSET = (0.1, 0.01), 0.1
+_LEAST_SCORE = 1e-4  # of a peak, in [0, 1]; what is no object has this one
+_LOGIT_OF_NOTHING = math.log(_LEAST_SCORE / (1.0 - _LEAST_SCORE))
 
 
 class NumericHead(nn.Module):
@@ -65,15 +73,12 @@ class Igllm(nn.Module):
         self.config, decoder, vision = config, config.decoder, config.vision
         self.dialect = make_dialect(config.vocabulary, decoder)
         self.quantities = self.dialect.quantities
-        if isinstance(vision, OpenClipConfig):
-            self.tower: VisionTower | OpenClipTower = OpenClipTower(vision)
-            token_width = vision.feature_width
-        else:
-            self.tower = VisionTower(vision, config.geometry, config.vocabulary)
-            token_width = _compact_token_width(config, vision)
-        self.projector = make_projector(decoder.projector, token_width, decoder.width)
+        self.tower = make_tower(config)
+        self.projector = make_projector(decoder.projector, _token_width(config, self.tower), decoder.width)
         if isinstance(vision, VisionConfig):
             self.scene_projector = mlp(vision.channels[2] + 2, decoder.width)
+        elif isinstance(vision, PoseConfig):
+            self.scene_projector = mlp(vision.channels[2], decoder.width)
         self.language_model = language_model(decoder, self.dialect.token_count, with_adapters=with_adapters)
         heads = self.quantities.heads
         self.number_inputs = nn.ModuleDict(
@@ -85,8 +90,7 @@ class Igllm(nn.Module):
         if decoder.pointer:
             self.pointer_query = nn.Linear(decoder.width, decoder.width)
             self.pointer_key = nn.Linear(decoder.width, decoder.width)
-        middle = torch.tensor((config.geometry.distance_m, config.geometry.elevation_radians))
-        self.register_buffer("camera_middle", middle, persistent=False)
+        self.register_buffer("camera_middle", _camera_middle(config), persistent=False)
         self.register_state_dict_post_hook(_leave_out_foreign)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_fill_in_foreign)  # type: ignore[no-untyped-call]
 
@@ -105,7 +109,9 @@ class Igllm(nn.Module):
     @torch.no_grad()
     def look(self, pictures: Tensor) -> Glimpse:
         """Pictures (B, 3, H, W) in [0, 1], as wide as the tower wants, to what the language model gets to see of them."""
-        if isinstance(self.tower, OpenClipTower):
+        if isinstance(self.tower, PoseTower):
+            return self.tower.glimpse(pictures, self.config.decoder.visual_tokens)
+        if isinstance(self.tower, OpenClipTower | PatchTower):
             features = self.tower(pictures)
             return Glimpse.without_peaks(
                 features, features.new_zeros(len(features), 0), self.camera_middle.expand(len(features), 2)
@@ -120,10 +126,12 @@ class Igllm(nn.Module):
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
         seen = self.tower.describe(maps, picture, row.flatten(), column.flatten(), score.flatten() ** 2)
         words = torch.cat([torch.softmax(seen.words[name], dim=1) for name in self.tower.fields], dim=1)
-        logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1) + seen.doubt[:, None]
+        logit = torch.logit(score.clamp(_LEAST_SCORE, 1.0 - _LEAST_SCORE)).reshape(-1, 1) + seen.doubt[:, None]
         location = torch.cat([seen.xy, seen.height[:, None]], dim=1)
+        inside_another = overlapped(torch.sigmoid(logit).reshape(b, k), location.reshape(b, k, 3))
+        logit = logit.masked_fill(inside_another.reshape(-1, 1), _LOGIT_OF_NOTHING)
         numbers = torch.cat([logit, words, seen.yaw, seen.place * 3.0, location], dim=1)
-        focal = self.tower.config.input_width_px * self.config.geometry.focal_length_mm / self.config.geometry.sensor_width_mm
+        focal = focal_length_px(self.tower.geometry, self.tower.config.input_width_px)
         middle = pictures.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         place_px = middle + seen.place * pictures.new_tensor((focal, -focal))
         return Glimpse(
@@ -132,7 +140,7 @@ class Igllm(nn.Module):
             score=torch.sigmoid(logit).reshape(b, k),
             camera=seen.camera,
             location=location.reshape(b, k, 3),
-            yaw=seen.yaw.reshape(b, k, 2),
+            rotation=seen.yaw.reshape(b, k, 2),
             place_px=place_px.reshape(b, k, 2),
         )
 
@@ -192,14 +200,18 @@ class Igllm(nn.Module):
             return self.camera_middle[first:end].expand(len(camera), -1)
         return camera.new_zeros(len(camera), number.count)
 
-    def rotation_start(self, direction: Tensor, order: Tensor) -> Tensor:
-        """The tower's sine and cosine of a yaw times the symmetry order (N, 2), and that order (N,), as the decoder writes
-        rotations (N, r)."""
-        kind = self.quantities.encoding.kind
-        if kind == "symmetric":
-            return direction
-        yaw = torch.atan2(direction[:, 0], direction[:, 1]) / order.clamp(min=1)
-        if kind == "6d":
+    def rotation_start(self, told: Tensor, shapes: Sequence[str | None]) -> Tensor:
+        """What the tower tells of the rotations (N, 2) or (N, 9) of objects of these shapes, as the decoder writes it (N, r)."""
+        encoding = self.quantities.encoding
+        if told.shape[1] == 9:
+            matrices = told.reshape(-1, 3, 3).double().cpu().numpy()
+            numbers = [encoding.encode_matrix(matrix, shape) for matrix, shape in zip(matrices, shapes, strict=True)]
+            return told.new_tensor(numbers).reshape(len(numbers), encoding.count)
+        if encoding.kind == "symmetric":
+            return told
+        order = told.new_tensor([float(encoding.symmetry_order(shape) or 1) for shape in shapes])
+        yaw = torch.atan2(told[:, 0], told[:, 1]) / order
+        if encoding.kind == "6d":
             sine, cosine, zero = torch.sin(yaw), torch.cos(yaw), torch.zeros_like(yaw)
             return torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1)
         return yaw[:, None]
@@ -238,8 +250,37 @@ def _fill_in_foreign(module: nn.Module, state: dict[str, Any], prefix: str, *_: 
                 state.setdefault(prefix + name, tensor)
 
 
-def _compact_token_width(config: ModelConfig, vision: VisionConfig) -> int:
+Tower = VisionTower | PoseTower | PatchTower | OpenClipTower
+
+
+def make_tower(config: ModelConfig) -> Tower:
+    """The vision tower that a config asks for."""
+    vision, geometry = config.vision, config.geometry
+    if isinstance(vision, OpenClipConfig):
+        return OpenClipTower(vision)
+    if isinstance(vision, PatchConfig):
+        return PatchTower(vision)
+    if isinstance(vision, PoseConfig):
+        assert isinstance(geometry, FixedCamera)  # ModelConfig sees to it
+        return PoseTower(vision, geometry, config.vocabulary)
+    assert isinstance(geometry, GeometryConfig)
+    return VisionTower(vision, geometry, config.vocabulary)
+
+
+def _token_width(config: ModelConfig, tower: Tower) -> int:
+    """Numbers of a visual token."""
+    if isinstance(tower, PoseTower):
+        return tower.token_width
+    if not isinstance(tower, VisionTower):
+        return tower.config.feature_width
     if config.decoder.visual != "peaks":
-        return vision.channels[1] + 2
+        return tower.config.channels[1] + 2
     words = sum(len(entries) for entries in config.vocabulary.words.values())
-    return vision.feature_width + 1 + words + 2 + 2 + 2 + 1
+    return tower.config.feature_width + 1 + words + 2 + 2 + 2 + 1
+
+
+def _camera_middle(config: ModelConfig) -> Tensor:
+    """Distance and elevation (2,) about which a moving camera stands; zeros where it does not move."""
+    if not isinstance(config.geometry, GeometryConfig):
+        return torch.zeros(2)
+    return torch.tensor((config.geometry.distance_m, config.geometry.elevation_radians))

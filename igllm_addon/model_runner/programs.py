@@ -91,9 +91,15 @@ def numbers_of(scenes: SceneTensors, dialect: Dialect, field_order: tuple[str, .
     if encoding.count:
         rotation = torch.zeros(*scenes.yaw.shape, encoding.count)
         column = field_order.index("shape") if "shape" in field_order else None
-        for b, item in torch.nonzero(~torch.isnan(scenes.yaw)).tolist():
+        in_space = vocabulary.rotation_length >= 3
+        known = scenes.exists & ~torch.isnan(scenes.rotation).any(dim=2) if in_space else ~torch.isnan(scenes.yaw)
+        for b, item in torch.nonzero(known).tolist():
             shape = None if column is None else vocabulary.words["shape"][int(scenes.words[b, item, column])]
-            rotation[b, item] = torch.tensor(encoding.encode((float(scenes.yaw[b, item]),), shape))
+            if in_space:
+                matrix = scenes.rotation[b, item].reshape(3, 3).double().numpy()
+                rotation[b, item] = torch.tensor(encoding.encode_matrix(matrix, shape))
+            else:
+                rotation[b, item] = torch.tensor(encoding.encode((float(scenes.yaw[b, item]),), shape))
         numbers[quantities.rotation] = rotation
     return numbers
 

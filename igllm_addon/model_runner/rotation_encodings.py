@@ -30,12 +30,12 @@ from ..core.rotations import (
     matrix_from_euler_intrinsic_xyz,
     matrix_from_rotation_6d,
     matrix_from_rotation_vector,
-    matrix_from_yaw,
     rotation_6d_from_matrix,
     rotation_vector_from_matrix,
     wrap_yaw,
     yaw_from_matrix,
 )
+from ..core.symmetries import Symmetry, least_turned, symmetry_of
 from ..core.vocabulary import Vocabulary
 
 _DECIMALS = 4  # of angles in graphics code
@@ -76,18 +76,45 @@ class RotationEncoding:
         """How many turns about its own z axis leave this shape as it looks; 0: any turn."""
         return self.vocabulary.yaw_symmetry_orders.get(shape or "", 1)
 
+    def symmetry(self, shape: str | None) -> Symmetry:
+        """Which turns of this shape cannot be seen."""
+        order = self.symmetry_order(shape)
+        about_z = () if order == 1 else ((0.0, 0.0, 1.0, order),)
+        return symmetry_of(self.vocabulary.symmetries.get(shape or "", about_z))
+
     def encode(self, rotation: Sequence[float], shape: str | None) -> tuple[float, ...]:
         """The numbers that a model learns to write for this rotation."""
         if self.vocabulary.rotation_length == 1:
             return self._numbers_of_yaw(rotation[0], shape)
-        return _floats(_FROM_MATRIX[self.kind](self._chosen(self._matrix(rotation), shape)))
+        return self.encode_matrix(self.matrix(rotation), shape)
+
+    def encode_matrix(self, matrix: FloatArray, shape: str | None) -> tuple[float, ...]:
+        """The same for a rotation in space that is given as a matrix."""
+        return _floats(_FROM_MATRIX[self.kind](self._chosen(matrix, shape)))
+
+    def encode_near(self, matrix: FloatArray, shape: str | None, start: Sequence[float]) -> tuple[float, ...]:
+        """Of all numbers that are as right as `encode_matrix`'s those nearest to `start`, to which a head adds an offset: of the
+        rotations that look the same the nearest, and of its angles those without a jump between."""
+        try:
+            reference = _TO_MATRIX[self.kind](np.asarray(start, dtype=np.float64))
+        except SceneError:
+            return self.encode_matrix(matrix, shape)
+        nearest = reference @ least_turned(reference.T @ matrix, self.symmetry(shape))
+        numbers = np.asarray(_FROM_MATRIX[self.kind](nearest))
+        alike = [numbers]
+        if self.kind in ("euler", "euler_int"):
+            twin = np.array([numbers[0] + math.pi, math.pi - numbers[1], numbers[2] + math.pi])
+            alike = [entry + 2.0 * math.pi * np.round((start - entry) / (2.0 * math.pi)) for entry in (numbers, twin)]
+        elif self.kind == "aa" and (length := float(np.linalg.norm(numbers))) > 0.0:
+            alike.append(numbers * (1.0 - 2.0 * math.pi / length))
+        return _floats(min(alike, key=lambda entry: float(np.square(entry - start).sum())))
 
     def equivalents(self, rotation: Sequence[float], shape: str | None) -> tuple[tuple[float, ...], ...]:
         """Every answer that is as right as `encode`'s, which is among them: a loss takes the one nearest to the prediction."""
-        if self.vocabulary.rotation_length == 1 or self.kind != "symmetric" or self.symmetry_order(shape) == 0:
+        symmetry = self.symmetry(shape)
+        if self.vocabulary.rotation_length == 1 or self.kind != "symmetric" or symmetry.axis is not None or symmetry.any_turn:
             return (self.encode(rotation, shape),)
-        turns = _turns(self.symmetry_order(shape))
-        return tuple(_floats(rotation_6d_from_matrix(matrix)) for matrix in self._matrix(rotation) @ turns)
+        return tuple(_floats(rotation_6d_from_matrix(matrix)) for matrix in self.matrix(rotation) @ symmetry.turns)
 
     def decode(self, numbers: Sequence[float], shape: str | None) -> tuple[float, ...]:
         """The rotation for graphics code. Finite numbers that stand for no rotation, such as zeros, become none at all."""
@@ -121,26 +148,14 @@ class RotationEncoding:
                 return 0.0
         return wrap_yaw(numbers[0], order)
 
-    def _matrix(self, rotation: Sequence[float]) -> FloatArray:
+    def matrix(self, rotation: Sequence[float]) -> FloatArray:
+        """The matrix of a rotation in space as graphics code has it."""
         as_written = matrix_from_rotation_6d if self.vocabulary.rotation_length == 6 else matrix_from_euler_extrinsic_xyz
         return as_written(np.asarray(rotation, dtype=np.float64))
 
     def _chosen(self, matrix: FloatArray, shape: str | None) -> FloatArray:
         """Of the rotations that look the same, the one that turns least; the same for all of them."""
-        if self.kind != "symmetric":
-            return matrix
-        order = self.symmetry_order(shape)
-        if order == 0:
-            # The trace of matrix @ turn is a cosine of the turn; its phase is where it is largest and the rotation smallest.
-            angle = math.atan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])
-            return np.asarray(matrix @ matrix_from_yaw(angle))
-        alike = matrix @ _turns(order)
-        return np.asarray(alike[int(np.argmax(np.trace(alike, axis1=1, axis2=2)))])
-
-
-def _turns(order: int) -> FloatArray:
-    """(order, 3, 3): the turns about z that make up the cyclic group."""
-    return np.stack([matrix_from_yaw(2.0 * math.pi * step / order) for step in range(order)])
+        return least_turned(matrix, self.symmetry(shape)) if self.kind == "symmetric" else matrix
 
 
 def _floats(array: FloatArray) -> tuple[float, ...]:

@@ -19,10 +19,13 @@ from ..core.errors import UsageError
 from ..core.vocabulary import Vocabulary
 from .alignment import aligned_projector, train_alignment
 from .checkpoint import save_checkpoint
-from .config import VisionConfig
+from .config import PoseConfig, VisionConfig
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
-from .model import Igllm
+from .model import Igllm, make_tower
+from .pose_geometry import Alike
+from .pose_tower import PoseTower
+from .pose_training import pose_step_loss
 from .processes import processes
 from .programs import Variety
 from .projectors import load_mm_projector
@@ -74,14 +77,14 @@ class GrowingShards:
         return self.scenes.take(torch.from_numpy(rng.integers(0, len(self.scenes), self._stage.batch)))
 
 
-def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
+def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTower:
     """The first stage; its state lies in `out`, so that it can be resumed."""
     torch.manual_seed(config.tower.seed)
-    if not isinstance(config.model.vision, VisionConfig):
+    tower = make_tower(config.model)
+    if not isinstance(tower, VisionTower | PoseTower):
         raise UsageError(
-            f"The vision tower of {config.model.name!r} is a foreign one, which is not trained; leave out that stage."
+            f"The vision tower of {config.model.name!r} is a frozen one, which is not trained; leave out that stage."
         )
-    tower = VisionTower(config.model.vision, config.model.geometry, config.model.vocabulary)
     if config.tower.start:
         start_tower(tower, Path(config.tower.start))
     tower.to(processes().device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,8 +92,12 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
 
     hold_from = config.tower.hold_statistics_from or config.tower.steps
 
+    alike = Alike.of(config.model.vocabulary)
+
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
         batch = shards.batch(step, rng)
+        if isinstance(tower, PoseTower):
+            return pose_step_loss(tower, alike, batch, rng)
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:
@@ -103,7 +110,7 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower:
     return tower
 
 
-def _tower_validation(config: TrainingConfig, tower: VisionTower) -> Validation | None:
+def _tower_validation(config: TrainingConfig, tower: VisionTower | PoseTower) -> Validation | None:
     if (pictures := _validation_set(config, config.tower)) is None:
         return None
     model = Igllm(config.model)
@@ -130,7 +137,7 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     model = Igllm(config.model)
     if config.decoder.start:
         start_decoder(model, Path(config.decoder.start))
-    if isinstance(model.tower, VisionTower):
+    if isinstance(model.tower, VisionTower | PoseTower):
         tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
         model.tower.load_state_dict(tower, strict=True)
         model.tower.eval().requires_grad_(False)
@@ -175,7 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     config = read_training_config(options.config)
-    if options.stage == "tower" or (options.stage == "all" and isinstance(config.model.vision, VisionConfig)):
+    if options.stage == "tower" or (options.stage == "all" and isinstance(config.model.vision, VisionConfig | PoseConfig)):
         train_tower(config, resume=options.resume)
     if options.stage == "alignment" or (options.stage == "all" and config.alignment is not None):
         train_alignment(config, resume=options.resume)

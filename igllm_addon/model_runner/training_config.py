@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UsageError, WeightsError
-from ..core.vocabulary import VOCABULARIES
+from ..core.errors import SceneError, UsageError, WeightsError
+from ..core.vocabulary import VOCABULARIES, Vocabulary
+from ..core.vocabulary_json import vocabulary_from_json
 from .base_folders import resolved_base, resolved_tower
-from .config import GeometryConfig, ModelConfig, OpenClipConfig, decoder_from_json, vision_from_json
+from .config import (
+    FixedCamera,
+    Geometry,
+    GeometryConfig,
+    ModelConfig,
+    OpenClipConfig,
+    PatchConfig,
+    decoder_from_json,
+    vision_from_json,
+)
 from .config_reading import check_keys, check_range, keys_of, record_from_json
 
 PRECISIONS = ("auto", "fp32", "bf16")
-_KEYS = ("name", "template", "out", "geometry", "vision", "decoder", "training", "projector_start")
+_KEYS = ("name", "template", "vocabulary", "out", "geometry", "vision", "decoder", "training", "projector_start")
 _STAGES = ("tower", "alignment", "decoder")
 _AT_LEAST_1 = ("steps", "batch", "save_steps", "validate_steps")
 _AT_LEAST_0 = (
@@ -106,17 +116,43 @@ def _training_config(value: dict[str, Any]) -> TrainingConfig:
     vision, decoder = vision_from_json(value["vision"]), resolved_base(decoder_from_json(value["decoder"]))
     model = ModelConfig(
         name=value["name"],
-        vocabulary=VOCABULARIES[value["template"]],
-        geometry=record_from_json(GeometryConfig, value["geometry"], "geometry"),
+        vocabulary=_vocabulary(value),
+        geometry=_geometry(value["geometry"]),
         vision=resolved_tower(vision) if isinstance(vision, OpenClipConfig) else vision,
         decoder=decoder,
     )
     check_keys(keys_of(value["training"], "training"), dict.fromkeys(_STAGES), "training")
     stages = {name: _stage(entry, f"training.{name}") for name, entry in value["training"].items()}
-    if isinstance(vision, OpenClipConfig):
+    if isinstance(vision, OpenClipConfig | PatchConfig):
         stages.setdefault("tower", StageConfig((), 0, 1, 0.0))
     start = value.get("projector_start", "")
     return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"], stages.get("alignment"), start)
+
+
+def _vocabulary(value: dict[str, Any]) -> Vocabulary:
+    """A template's own vocabulary, or the one that stands beside a data set of meshes."""
+    if "vocabulary" not in value:
+        if value["template"] not in VOCABULARIES:
+            raise UsageError(
+                f"the template {value['template']!r} has the words of a data set; name the vocabulary.json that stands beside it"
+                ' with the key "vocabulary".'
+            )
+        return VOCABULARIES[value["template"]]
+    path = Path(value["vocabulary"])
+    try:
+        return vocabulary_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, SceneError) as caught:
+        raise UsageError(
+            f"{path} cannot be read as a vocabulary ({caught}); `igllm generate` writes one beside a data set."
+        ) from caught
+
+
+def _geometry(value: Any) -> Geometry:
+    """The camera, as far as it is known: moving as CLEVR's, fixed, or none."""
+    if value is None:
+        return None
+    fixed = isinstance(value, dict) and value.get("kind") == "fixed_camera"
+    return record_from_json(FixedCamera, value, "geometry") if fixed else record_from_json(GeometryConfig, value, "geometry")
 
 
 def _stage(value: object, path: str) -> StageConfig:

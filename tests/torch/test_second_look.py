@@ -96,4 +96,5 @@ def _one_cube() -> SceneTensors:
         location=location,
         words=torch.zeros(1, MOST_OBJECTS, 4, dtype=torch.long),
         yaw=torch.full((1, MOST_OBJECTS), 0.3),
+        rotation=torch.zeros(1, MOST_OBJECTS, 0),
     )

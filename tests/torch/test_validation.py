@@ -61,7 +61,7 @@ def test_high_peaks_are_the_objects_that_the_tower_sees() -> None:
     for column in (3, 8 + 0, 8 + 2 + 1, 8 + 2 + 2 + 0):  # green, large, metal, cube
         glimpse.tokens[0, 0, first + column] = 0.5
     glimpse.location[0, 0] = torch.tensor([1.0, -2.0, 0.7])
-    glimpse.yaw[0, 0] = torch.tensor([math.sin(1.2), math.cos(1.2)])
+    glimpse.rotation[0, 0] = torch.tensor([math.sin(1.2), math.cos(1.2)])
 
     objects, confidences = peaks_as_objects(model, glimpse, 0)
 

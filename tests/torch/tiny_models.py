@@ -64,4 +64,5 @@ def noise_scenes(seed: int, count: int) -> SceneTensors:
         location=location,
         words=words,
         yaw=yaw,
+        rotation=torch.zeros(count, MOST_OBJECTS, 0),
     )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A frozen tower that was never trained: patches under random filters, each with its place in the picture.
+
+It stands in for a frozen CLIP where a question is about the language model and its heads alone, as in IG-LLM's 2D experiment:
+nobody has taught it where things are, and all that it says is what colours lie where in a patch, and which patch that is.
+
+Letters: B pictures, V patches of a picture, W numbers of a patch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import PatchConfig
+
+
+class PatchTower(nn.Module):
+    """Pictures (B, 3, H, W) in [0, 1] to tokens (B, V, W): random features of each patch, then u and v of its middle in [-1, 1].
+
+    The filters are drawn from the config's seed and stand in checkpoints like any other weights, so that they need not be drawn
+    the same way forever.
+    """
+
+    def __init__(self, config: PatchConfig) -> None:
+        super().__init__()
+        self.config = config
+        generator = torch.Generator().manual_seed(config.seed)
+        inputs, outputs = 3 * config.patch_px**2, config.feature_width - 2
+        # Of unit variance for a patch of white noise; a dot covers a small part of a patch, so the bias spans what it can add.
+        self.filters = nn.Parameter(torch.randn(outputs, inputs, generator=generator) * inputs**-0.5, requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-1.0, 1.0, generator=generator), requires_grad=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """What lies where in each patch, patches row by row."""
+        side = self.config.patch_px
+        height, width = pictures.shape[2:]
+        patches = F.unfold(F.pad(1.0 - pictures, (0, -width % side, 0, -height % side)), side, stride=side)  # (B, 3·side², V)
+        features = torch.tanh(4.0 * F.linear(patches.transpose(1, 2), self.filters) + self.bias)
+        rows, columns = -(-height // side), -(-width // side)
+        u = (torch.arange(columns, device=pictures.device) + 0.5) * (2.0 * side / width) - 1.0
+        v = (torch.arange(rows, device=pictures.device) + 0.5) * (2.0 * side / height) - 1.0
+        places = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)], dim=2).flatten(0, 1)  # (V, 2)
+        return torch.cat([features, places.expand(len(pictures), -1, -1)], dim=2)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first stage of training for objects that turn in space: the pose tower alone.
+
+The rotation's loss is the distance to the nearest of the rotations that look the same, so that a shape without a front is not
+asked where its front is.
+
+Letters: B pictures, M most objects of a picture, N objects of a batch, h and w cells of the centre map.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .augmentation import augmented
+from .data import SceneTensors
+from .pose_geometry import Alike
+from .pose_tower import FirstLook, PoseTower
+from .vision import STRIDE
+
+_SPREAD_PER_RADIUS = 0.15  # standard deviation of a centre's Gaussian, of the radius of the ball that holds the object
+_CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre
+# How far a magnified window is off in training: its centre in radii of the ball, the logarithm of its size.
+_CENTRE_JITTER, _SIZE_JITTER = 0.08, 0.08
+_LOSS_WEIGHTS = {"heat": 0.5, "offset": 0.3, "depth": 0.3, "place": 1.0, "distance": 1.0, "rotation": 2.0}  # words: 1 each
+_SMOOTH_ROTATION = 0.3  # of the Frobenius norm, which is 2.8 times the sine of half the angle: beyond about 12 degrees linear
+_DEPTH_UNIT = 0.02  # of the logarithm of a depth
+_PLACE_UNIT = 0.03  # of the radius of the ball
+
+
+def pose_step_loss(tower: PoseTower, alike: Alike, batch: SceneTensors, rng: np.random.Generator) -> dict[str, Tensor]:
+    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
+    pictures, batch = augmented(batch, rng, bands=False)
+    device = tower.origin.device
+    pictures, batch = pictures.to(device), batch.to(device)
+    maps = tower(pictures)
+    picture, item = torch.nonzero(batch.exists, as_tuple=True)
+    place, log_depth = true_places(tower, batch, picture, item)
+    radius = tower.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
+    uv = batch.uv[picture, item]
+    cells = torch.floor(uv / STRIDE + _uniform(rng, tuple(uv.shape), _CELL_JITTER, device)).long()
+    column, row = cells[:, 0].clamp(0, maps.heat.shape[2] - 1), cells[:, 1].clamp(0, maps.heat.shape[1] - 1)
+    parts = {"heat": _heat_loss(tower, maps.heat, batch, picture, item, radius)}
+    first = tower.first_look(maps, picture, row, column)
+    per_radius = 1.0 / radius[:, None]
+    parts["offset"] = _smooth((first.place - place) * per_radius / _PLACE_UNIT)
+    parts["depth"] = _smooth((first.log_depth - log_depth) / _DEPTH_UNIT)
+    off = _uniform(rng, (len(picture), 3), 1.0, device)
+    guess = FirstLook(place + _CENTRE_JITTER * off[:, :2] * radius[:, None], log_depth + _SIZE_JITTER * off[:, 2])
+    seen = tower.describe(maps, picture, guess)
+    parts["place"] = _smooth((seen.place - place) * per_radius / _PLACE_UNIT)
+    parts["distance"] = _smooth((seen.log_depth - log_depth) / _DEPTH_UNIT)
+    for index, name in enumerate(tower.fields):
+        parts[name] = F.cross_entropy(seen.words[name], batch.words[picture, item, index])
+    parts["rotation"] = _rotation_loss(tower, alike, seen.rotation, batch, picture, item)
+    parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
+    return parts
+
+
+def true_places(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+    """Place (N, 2), in units of the focal length, and logarithm of the depth (N,) of objects, from their locations."""
+    local = (batch.location[picture, item] - tower.origin) @ tower.world_from_camera
+    depth = (-local[:, 2]).clamp(min=1e-3)
+    return local[:, :2] / depth[:, None], torch.log(depth)
+
+
+def _rotation_loss(tower: PoseTower, alike: Alike, found: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor) -> Tensor:
+    truth = batch.rotation[picture, item]
+    known = ~torch.isnan(truth).any(dim=1)
+    if not bool(known.any()):
+        return found.sum() * 0.0
+    shape = torch.zeros_like(picture)
+    if "shape" in tower.fields:
+        shape = batch.words[picture, item, tower.fields.index("shape")]
+    distance = alike.distance(found[known], truth[known].reshape(-1, 3, 3), shape[known])
+    return F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=_SMOOTH_ROTATION)
+
+
+def _heat_loss(tower: PoseTower, heat: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor, radius: Tensor) -> Tensor:
+    """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object."""
+    device = heat.device
+    focal_px = tower.config.input_width_px * tower.camera.focal_length_mm / tower.camera.sensor_width_mm
+    spread = torch.ones(batch.exists.shape, device=device)
+    spread[picture, item] = (_SPREAD_PER_RADIUS * radius * focal_px / STRIDE).clamp(min=0.5)
+    rows, columns = torch.arange(heat.shape[1], device=device) + 0.5, torch.arange(heat.shape[2], device=device) + 0.5
+    centre = batch.uv / STRIDE  # (B, M, 2)
+    along = torch.exp(-((columns - centre[..., :1]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, w)
+    down = torch.exp(-((rows - centre[..., 1:]) ** 2) / (2.0 * spread[..., None] ** 2)) * batch.exists[..., None]  # (B, M, h)
+    target = (down[..., :, None] * along[..., None, :]).amax(dim=1)  # (B, h, w)
+    cell = torch.floor(centre[picture, item]).long()
+    is_centre = torch.zeros_like(heat, dtype=torch.bool)
+    is_centre[picture, cell[:, 1].clamp(0, heat.shape[1] - 1), cell[:, 0].clamp(0, heat.shape[2] - 1)] = True
+    probability = torch.sigmoid(heat)
+    found = -((1.0 - probability) ** 2 * F.logsigmoid(heat))[is_centre].sum()
+    invented = -((1.0 - target) ** 4 * probability**2 * F.logsigmoid(-heat))[~is_centre].sum()
+    return (found + invented) / max(1, len(picture))
+
+
+def _smooth(error: Tensor) -> Tensor:
+    return F.smooth_l1_loss(error, torch.zeros_like(error)) / math.sqrt(10.0)
+
+
+def _uniform(rng: np.random.Generator, shape: tuple[int, ...], reach: float, device: torch.device) -> Tensor:
+    return torch.from_numpy(rng.uniform(-reach, reach, shape).astype(np.float32)).to(device)
