@@ -33,8 +33,8 @@ check: $(INSTALLED)  ## lint, format and types
 zip: $(INSTALLED)  ## build and validate the Blender extension (dist/igllm_addon-VERSION.zip)
 	$(BIN)/python packaging/make_zip.py
 
-test-window: $(INSTALLED)  ## try the extension in a real Blender window (root, debootstrap, Xvfb; see tests/window)
-	$(BIN)/python tests/window/run_window.py
+test-window: $(INSTALLED)  ## try the extension in a real Blender window (root; WINDOW_OPTIONS="--suite sid" for 5.2)
+	$(BIN)/python tests/window/run_window.py $(WINDOW_OPTIONS)
 
 bench: $(INSTALLED)  ## measure rendering against the classic procedure (half an hour)
 	$(BIN)/python benchmarks/generate.py

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from runner_driver import PATIENCE_S, has_ended
@@ -154,6 +156,44 @@ def test_a_cancelled_run_ends_and_leaves_its_runner_usable() -> None:
     session.end(wait=True)
 
     assert (run.state, run.sentence, kept) == (State.CANCELLED, "", True)
+
+
+def test_the_bar_moves_at_every_object_and_never_reaches_its_end() -> None:
+    session = RunnerSession()
+    run = DerenderRun(order("success"), session)
+    seen = []
+
+    def over() -> bool:
+        run.step()
+        seen.append(run.fraction or 0.0)
+        return run.is_over
+
+    until(over)
+    session.end(wait=True)
+
+    assert run.stage == "Writing: 3 objects"
+    assert seen == sorted(seen) and seen[0] == 0.0 and 0.0 < seen[-1] < 1.0
+
+
+def test_what_building_needs_is_computed_in_another_thread() -> None:
+    threads = []
+    session = RunnerSession()
+    ordered = replace(order("success"), prepare=lambda: threads.append(threading.current_thread()))
+
+    finished(DerenderRun(ordered, session))
+    session.end(wait=True)
+
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()
+
+
+def test_a_result_that_nobody_has_taken_can_be_cancelled() -> None:
+    session = RunnerSession()
+    run = finished(DerenderRun(order("success"), session))
+
+    run.cancel()
+    session.end(wait=True)
+
+    assert run.state is State.CANCELLED
 
 
 def test_a_run_whose_runner_is_silent_is_given_up() -> None:

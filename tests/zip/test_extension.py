@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from conftest import Run
+from PIL import Image
 
 
 def last_json(output: str) -> dict[str, object]:
@@ -135,6 +137,73 @@ show(updated=updated, moved="loc=(1.0, 2.0, 0.35)" in after_moving, untouched="l
     assert found["refused"] == ["CANCELLED"] and "cannot be read: line 1" in str(found["failure"]) and found["kept"] is True
     assert found["selected"] == [found["names"][0]]
     assert (found["lights"], found["cameras"]) == (4, 1)
+
+
+def test_what_is_moved_keeps_its_confidence(run_blender: Run) -> None:
+    output = run_blender(
+        SHOW
+        + """
+play("success")
+bpy.ops.igllm.derender(filepath=PICTURE, model="fake")
+bpy.data.objects["3 large blue metal cylinder"].location = (-2.0, 2.5, 0.7)
+bpy.ops.igllm.update_code()
+bpy.ops.igllm.rebuild()
+show(found=sorted([item["igllm_confidence"], item.name[2:], round(item.location.y, 3)] for item in result().objects
+                  if "igllm_statement" in item))
+"""
+    )
+
+    assert last_json(output)["found"] == [
+        [0.75, "large blue metal cylinder", 2.5],
+        [0.9, "small green metal sphere", -1.25],
+        [0.99, "large red rubber cube", 0.5],
+    ]
+
+
+def test_a_picture_that_exif_turns_stands_upright_behind_the_camera_and_in_the_comparison(
+    run_blender: Run, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = np.zeros((48, 36, 3), dtype=np.uint8)
+    upright[:24] = 200  # light above, dark below
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.jpg", exif=exif)
+    output = run_blender(
+        SHOW
+        + f"""
+import math
+play("success")
+bpy.ops.igllm.derender(filepath={str(tmp_path / "turned.jpg")!r}, model="fake")
+own = result().igllm
+behind = own.camera.data.background_images[0]
+images = module("ui.comparison_images")
+picture = module("ui.pixels").upright(images._bytes_of(own.picture), own.picture_orientation)
+show(size=[own.picture_width, own.picture_height], stored=list(own.picture.size), degrees=round(math.degrees(behind.rotation)),
+     scale=round(behind.scale, 4), light=[int(picture[4].mean()), int(picture[-4].mean())], shape=picture.shape)
+"""
+    )
+
+    found = last_json(output)
+    assert (found["size"], found["stored"], found["shape"]) == ([36, 48], [48, 36], [48, 36, 3])
+    assert (found["degrees"], found["scale"]) == (-270, 1.3333)
+    assert found["light"][0] > 190 and found["light"][1] < 10
+
+
+def test_a_large_picture_is_put_behind_the_camera_when_the_run_is_over(run_blender: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (2000, 1500)).save(tmp_path / "large.jpg")
+    output = run_blender(
+        SHOW
+        + f"""
+held = begun("success", {str(tmp_path / "large.jpg")!r})
+step_until(held, lambda: len(objects()) == 4)
+camera = held._builder.collection_or_none.igllm.camera.data
+amid = len(camera.background_images)
+step_until(held, lambda: False)
+show(amid=amid, after=[item.image.name for item in camera.background_images])
+"""
+    )
+
+    assert last_json(output) == {"amid": 0, "after": ["large.jpg"]}
 
 
 def test_a_comparison_is_rendered_measured_and_saved(run_blender: Run, tmp_path: Path) -> None:

@@ -96,16 +96,81 @@ def test_a_run_that_is_cancelled_leaves_the_scene_as_it_was(run_blender: Run) ->
     output = run_blender(
         SHOW
         + """
-before = sorted(item.name for item in bpy.data.objects)
-held = begun("slow")
-step_until(held, lambda: held._run.stage == "Looking slowly")
-held.ask_to_stop()
+def blocks():
+    kinds = ("objects", "meshes", "materials", "images", "cameras", "lights", "collections", "texts")
+    return {kind: sorted(item.name for item in getattr(bpy.data, kind)) for kind in kinds}
+before = blocks()
+held = begun("success")
+step_until(held, lambda: len(objects()) == 4)
+amid = blocks()
+held._run.cancel()
 ended = step_until(held, lambda: False)
-show(ended=sorted(ended), failure=failure(), same=before == sorted(item.name for item in bpy.data.objects))
+show(ended=sorted(ended), failure=failure(), before=before, after=blocks(), grown=[k for k in amid if amid[k] != before[k]])
 """
     )
 
-    assert last_json(output) == {"ended": ["CANCELLED"], "failure": "", "same": True}
+    found = last_json(output)
+    assert (found["ended"], found["failure"]) == (["CANCELLED"], "")
+    assert found["grown"] == ["objects", "meshes", "materials", "images", "cameras", "collections"]
+    assert found["after"] == found["before"]
+
+
+def test_what_the_artist_wears_too_outlives_a_cancelled_run(run_blender: Run) -> None:
+    output = run_blender(
+        SHOW
+        + """
+held = begun("success")
+step_until(held, lambda: len(objects()) == 4)
+worn = next(item for item in bpy.data.objects if "igllm_statement" in item)
+bpy.data.objects["Cube"].data.materials[0] = worn.material_slots[0].material
+held._run.cancel()
+step_until(held, lambda: False)
+show(worn=bpy.data.objects["Cube"].material_slots[0].material.name, materials=sorted(item.name for item in bpy.data.materials))
+"""
+    )
+
+    found = last_json(output)
+    assert found["worn"] == "CLEVR rubber red" and found["worn"] in found["materials"]
+    assert "CLEVR metal green" not in found["materials"]
+
+
+@pytest.mark.parametrize("change", ["scene.name = 'Renamed'", "bpy.data.scenes.remove(scene)"])
+def test_a_scene_that_is_renamed_or_deleted_during_a_run_is_no_obstacle(run_blender: Run, change: str) -> None:
+    output = run_blender(
+        SHOW
+        + f"""
+other = bpy.data.scenes.new("Other")
+held = begun("slow")
+step_until(held, lambda: held._run.stage == "Looking slowly")
+scene = bpy.context.scene
+{change}
+ended = step_until(held, lambda: False)
+show(ended=sorted(ended), failure=failure(),
+     where=[item.name for item in bpy.data.scenes if any(child.igllm.run_id for child in item.collection.children)])
+"""
+    )
+
+    found = last_json(output)
+    assert (found["ended"], found["failure"]) == (["FINISHED"], "")
+    assert found["where"] in (["Renamed"], ["Other"])
+
+
+def test_a_picture_file_that_is_deleted_during_a_run_is_missing_behind_the_camera_alone(run_blender: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "going.png"
+    copy.write_bytes((Path(__file__).resolve().parents[2] / "docs" / "pictures" / "demo.png").read_bytes())
+    output = run_blender(
+        SHOW
+        + f"""
+import os
+held = begun("slow", {str(copy)!r})
+step_until(held, lambda: held._run.stage == "Looking slowly")
+os.remove({str(copy)!r})
+ended = step_until(held, lambda: False)
+show(ended=sorted(ended), failure=failure(), objects=len(objects()), picture=result().igllm.picture is None)
+"""
+    )
+
+    assert last_json(output) == {"ended": ["FINISHED"], "failure": "", "objects": 9, "picture": True}
 
 
 def test_what_was_built_and_is_undone_during_a_run_comes_again(run_blender: Run) -> None:
