@@ -41,7 +41,8 @@ class IGLLM_OT_setup(bpy.types.Operator):
 
         own = preferences.current()
         flavor = own.flavor if own is not None else "CPU"
-        layout = self.layout
+        layout = self.layout.column(align=True)
+        layout.scale_y = 0.8
         layout.label(text="The model runs in a Python of its own. Setting it up", icon="INFO")
         layout.label(text=f"downloads about {DOWNLOAD_GB[flavor]:g} GB from pypi.org and pytorch.org", icon="BLANK1")
         layout.label(text="into the extension's folder, and runs only what comes from there:", icon="BLANK1")

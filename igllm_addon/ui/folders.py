@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import bpy
@@ -45,6 +44,8 @@ def shipped_models() -> tuple[str, ...]:
 def template_of_model(model: str) -> str:
     """The template that a model was trained for, as its config.json says; empty where there is none to read, which the model
     runner will explain better."""
+    import json
+
     folder = Path(model) if Path(model).is_absolute() else MODELS / model
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

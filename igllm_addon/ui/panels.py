@@ -58,6 +58,8 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
         box = self.layout.box()
         draw_sentence(box, missing, context, icon="INFO")
         setup, own = jobs.state.setup, preferences.current()
+        if setup is not None and setup.is_over and setup.sentence:
+            draw_sentence(box, setup.sentence, context, icon="ERROR")
         if setup is not None and not setup.is_over:
             box.progress(factor=setup.fraction, text=setup.title)
         elif own is not None and own.runner == "OWN" and bpy.app.online_access:

@@ -121,8 +121,15 @@ def press(y: int) -> None:
     click(sidebar().x + 120, y)
 
 
+def big_button() -> int:
+    """De-render Image, where it can be pressed."""
+    high = [y for y, height in buttons() if height >= BIG_PX]
+    assert high, "the big button is not on the screen"
+    return high[0]
+
+
 def press_big_button() -> None:
-    press(next(y for y, height in buttons() if height >= BIG_PX))
+    press(big_button())
 
 
 def cross() -> tuple[int, int]:
