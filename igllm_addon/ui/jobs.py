@@ -72,11 +72,14 @@ def fail(sentence: str, details: str = "") -> None:
 
 
 def redraw() -> None:
-    """Have the sidebars and the preferences drawn again, for what they show of a run."""
+    """Have the sidebars and the preferences drawn again, for what they show of a run. Not the viewports, which may show a scene
+    that takes long to draw."""
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
-                area.tag_redraw()
+            wanted = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}.get(area.type)
+            for region in area.regions if wanted is not None else ():
+                if region.type == wanted:
+                    region.tag_redraw()
 
 
 def start_pump() -> None:
