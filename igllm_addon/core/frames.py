@@ -96,7 +96,8 @@ def rotate_scene_about_z(scene: Scene, angle_radians: float, vocabulary: Vocabul
     """The scene turned about the world's z axis: objects, camera and lights together, so that its picture stays the same."""
     if vocabulary.location_length != 3:
         raise SceneError(f"a scene of the template {vocabulary.template!r} lies in the picture; it cannot be turned about z")
-    return Scene(
+    return replace(
+        scene,
         objects=tuple(_rotate_object(item, angle_radians, vocabulary) for item in scene.objects),
         camera=_rotate_pose(scene.camera, angle_radians) if scene.camera is not None else None,
         lights=tuple(_rotate_pose(light, angle_radians) for light in scene.lights),

@@ -30,6 +30,8 @@ class SceneObject:
 
     `rotation` holds the numbers in the encoding that the template's vocabulary names: one number is a yaw about +z in
     radians (CLEVR cubes), three are Euler angles or a rotation vector, six are the first two rows of the matrix.
+    `texture` says how a mesh's own colours are changed, such as "hue120" for a turn of the hue by 120 degrees; graphics code does
+    not tell it.
     """
 
     shape: str | None = None
@@ -38,6 +40,7 @@ class SceneObject:
     material: str | None = None
     location: Vector3 | None = None
     rotation: tuple[float, ...] | None = None
+    texture: str | None = None
 
     def __post_init__(self) -> None:
         _check_finite(self.location or (), "an object's location")
@@ -82,8 +85,10 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Objects in the order in which graphics code lists them, and how they are seen and lit."""
+    """Objects in the order in which graphics code lists them, and how they are seen and lit. `backdrop` names what stands behind
+    them where a template has several backdrops; graphics code does not tell it."""
 
     objects: tuple[SceneObject, ...] = ()
     camera: Camera | None = None
     lights: tuple[Light, ...] = ()
+    backdrop: str | None = None

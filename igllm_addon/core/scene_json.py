@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A scene as JSON data and back, without loss. Standard library only.
 
-    {"objects": [{"shape": str, "size": str, "color": str, "material": str, "location": [x, y, z], "rotation": [number, ...]}],
+    {"objects": [{"shape": str, "size": str, "color": str, "material": str, "location": [x, y, z], "rotation": [number, ...],
+                  "texture": str}],
      "camera": {"location": [x, y, z], "quaternion_wxyz": [w, x, y, z], "focal_length_mm": number, "sensor_width_mm": number},
      "lights": [{"name": str, "kind": "area" or "sun", "location": [x, y, z], "quaternion_wxyz": [w, x, y, z],
-                 "power": number, "size": number, "color_rgb": [r, g, b]}]}
+                 "power": number, "size": number, "color_rgb": [r, g, b]}],
+     "backdrop": str}
 
-An object leaves out what is None, and "camera" is null where there is none; every other key is required. Units and axes are
+An object leaves out what is None, "camera" is null where there is none, and "backdrop" is left out; every other key is required. Units and axes are
 those of scene.py. Reading is strict: a key that is unknown or missing and a value of another type raise SceneError, and
 its sentence names the place, as in objects[2].location.
 """
@@ -24,28 +26,30 @@ from .vocabulary import WORD_FIELDS
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _SCENE_KEYS = ("objects", "camera", "lights")
-_OBJECT_KEYS = ("shape", "size", "color", "material", "location", "rotation")
+_OBJECT_KEYS = ("shape", "size", "color", "material", "location", "rotation", "texture")
 _CAMERA_KEYS = ("location", "quaternion_wxyz", "focal_length_mm", "sensor_width_mm")
 _LIGHT_KEYS = ("name", "kind", "location", "quaternion_wxyz", "power", "size", "color_rgb")
 
 
 def scene_to_json(scene: Scene) -> dict[str, Json]:
     """Plain dictionaries, lists, strings and floats, ready for json.dumps."""
-    return {
+    value: dict[str, Json] = {
         "objects": [_record(item, _OBJECT_KEYS) for item in scene.objects],
         "camera": None if scene.camera is None else _record(scene.camera, _CAMERA_KEYS),
         "lights": [_record(light, _LIGHT_KEYS) for light in scene.lights],
     }
+    return value if scene.backdrop is None else {**value, "backdrop": scene.backdrop}
 
 
 def scene_from_json(data: object) -> Scene:
     """The scene that scene_to_json was given; `data` is what json.loads returns."""
-    record = _dictionary(data, "the scene", required=_SCENE_KEYS)
+    record = _dictionary(data, "the scene", required=_SCENE_KEYS, optional=("backdrop",))
     objects, lights = _list(record["objects"], "objects"), _list(record["lights"], "lights")
     return Scene(
         objects=tuple(_object(item, f"objects[{index}]") for index, item in enumerate(objects)),
         camera=None if record["camera"] is None else _camera(record["camera"]),
         lights=tuple(_light(item, f"lights[{index}]") for index, item in enumerate(lights)),
+        backdrop=_text(record["backdrop"], "backdrop") if "backdrop" in record else None,
     )
 
 
@@ -63,7 +67,7 @@ def _plain(field: str | float | tuple[float, ...]) -> Json:
 
 def _object(data: object, path: str) -> SceneObject:
     record = _dictionary(data, path, optional=_OBJECT_KEYS)
-    words = {key: _text(record[key], f"{path}.{key}") for key in WORD_FIELDS if key in record}
+    words = {key: _text(record[key], f"{path}.{key}") for key in (*WORD_FIELDS, "texture") if key in record}
     location = rotation = None
     if "location" in record:
         x, y, z = _numbers(record["location"], f"{path}.location", 3)

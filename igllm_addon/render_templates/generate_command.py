@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ..core.errors import RenderError, UsageError
 from . import generate as entry
@@ -19,7 +19,7 @@ from .dots2d.generate_command import run_dots2d
 from .generation import Report, generate
 from .render_options import ENGINES, RenderOptions
 from .run_options import LAYOUTS, PASSES, RunOptions
-from .template import TEMPLATES, Template, template_named
+from .template import template_named, templates
 
 _DEFAULT_WORKERS = 8  # at most; each takes about 400 MB, and more of them share the cores no better
 _INTERRUPTED = 130  # what a shell shows for a command that Ctrl-C ended
@@ -52,6 +52,13 @@ def run_command(argv: Sequence[str]) -> int:
 
 def _generate(arguments: argparse.Namespace) -> Report:
     template = template_named(arguments.template)
+    known = {field.name for field in fields(template.options)} - set(template.filled_options)
+    given = {name: getattr(arguments, name) for name in _option_help() if getattr(arguments, name) is not None}
+    if strange := sorted(set(given) - known):
+        raise UsageError(
+            f"The template {template.name!r} has no option --{strange[0]}; it has {', '.join(sorted(known)) or 'none'}."
+        )
+    options = template.given_options(given, arguments.split, arguments.height / arguments.width)
     render = RenderOptions(arguments.width, arguments.height, arguments.engine, arguments.samples, arguments.denoise)
     run = RunOptions(
         template=template.name,
@@ -62,7 +69,7 @@ def _generate(arguments: argparse.Namespace) -> Report:
         shard_size=arguments.shard_size,
         passes=tuple(name for name in PASSES if name in arguments.passes) + tuple(set(arguments.passes) - set(PASSES)),
         render=render,
-        options=_template_options(template, arguments),
+        options=options,
     )
     cores = usable_cores()
     workers = arguments.workers or (min(cores, _DEFAULT_WORKERS) if render.engine == "cycles" else 1)
@@ -93,11 +100,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _template_options(template: Template, arguments: argparse.Namespace) -> Any:
-    """Every field of a template's options is an option here, except the picture's shape, which width and height give."""
-    given = {field.name: getattr(arguments, field.name, None) for field in fields(template.options)}
-    given["aspect"] = arguments.height / arguments.width
-    return template.options(**{name: value for name, value in given.items() if value is not None})
+def _option_help() -> dict[str, str]:
+    """Every option that some template has -> what `--help` says about it."""
+    found: dict[str, list[str]] = {}
+    for template in templates().values():
+        for field in fields(template.options):
+            if field.name not in template.filled_options:
+                found.setdefault(field.name, []).append(f"{template.name}: default {field.default}")
+    return {name: "; ".join(lines) for name, lines in found.items()}
 
 
 def _positive(text: str) -> int:
@@ -120,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="igllm generate", description="Make a data set: pictures, labels and graphics code.", allow_abbrev=False
     )
-    parser.add_argument("template", metavar="TEMPLATE", help=f"one of {', '.join(TEMPLATES)}, dots2d")
+    parser.add_argument("template", metavar="TEMPLATE", help=f"one of {', '.join(templates())}, dots2d")
     parser.add_argument("--count", type=_positive, required=True, help="samples in all; may be raised later")
     parser.add_argument("--seed", type=_natural, required=True, help="with split and index it decides every sample")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
@@ -137,8 +147,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--layout", default="webdataset", metavar="|".join(LAYOUTS), help="default: webdataset")
     parser.add_argument("--shard-size", type=_positive, default=100, metavar="N", help="samples in a shard; default: 100")
     parser.add_argument("--passes", type=_names, default=[], metavar=",".join(PASSES), help="also write these")
-    for template in TEMPLATES.values():
-        for field in fields(template.options):
-            if field.name != "aspect":
-                parser.add_argument(f"--{field.name}", metavar="NAME", help=f"{template.name}: default {field.default}")
+    for name, text in _option_help().items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=text.replace("%", "%%"))
     return parser

@@ -23,7 +23,7 @@ from .layouts import Unit, fragment_name, units_of, write_unit
 from .manifest import Manifest, check_same_blender, check_same_run, new_manifest, read_manifest_or_none, write_manifest
 from .progress import Progress
 from .run_options import BlenderBuild, RunOptions, run_to_json
-from .shards import why
+from .shards import why, write_atomically
 
 # So many failures without a success between them mean that nothing will succeed.
 _FAILURES_IN_A_ROW = 5
@@ -145,6 +145,8 @@ class _Folder:
         check_same_blender(self._manifest_path, self._manifest, blender)
         self._manifest.count = max(self._manifest.count, self._count)
         write_manifest(self._manifest_path, self._manifest)
+        for name, data in self._run.template_object().side_files().items():
+            write_atomically(self.home / name, [data])
 
     def pack_what_is_complete(self) -> None:
         """Finish what a run that was killed had left to be packed."""

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.frames import azimuth_canonical, project
+from ..core.errors import SceneError
+from ..core.frames import project
 from ..core.graphics_code import serialize
 from ..core.scene import Scene, SceneObject
 from ..core.scene_json import scene_to_json
-from .visibility import instance_map
+from ..core.vocabulary import WORD_FIELDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .clevr.sample import ClevrOptions
     from .render_options import RenderOptions
     from .template import Template
 
@@ -45,14 +45,9 @@ def cycles_seed(seed: int, split: str, index: int) -> int:
     return int(_stream(seed, split, index, 1).generate_state(1)[0] >> 1)
 
 
-def canonical_scene(template: Template, scene: Scene) -> Scene:
-    """The scene in the azimuth-canonical frame, which is what a picture determines."""
-    return azimuth_canonical(scene, template.camera_azimuth_radians, template.vocabulary)
-
-
 def code_of(template: Template, scene: Scene) -> str:
-    """The sample's graphics code: canonical text in the azimuth-canonical frame, with its camera statement."""
-    return serialize(canonical_scene(template, scene), template.vocabulary)
+    """The sample's graphics code: canonical text in the frame that the picture determines."""
+    return serialize(template.in_code(template.canonical(scene)), template.vocabulary)
 
 
 def label_of(
@@ -63,12 +58,12 @@ def label_of(
     seed: int,
     index: int,
     render: RenderOptions,
-    options: ClevrOptions,
+    options: Any,
     blender_version: str,
 ) -> dict[str, Any]:
     """The label of a sample, ready for label_bytes. `scene` is in the world frame and has a camera; `render` is how it was
     rendered, its seed included."""
-    canonical = canonical_scene(template, scene)
+    canonical = template.canonical(scene)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -98,31 +93,33 @@ def label_bytes(label: dict[str, Any]) -> bytes:
 
 
 def _objects_of(template: Template, scene: Scene, canonical: Scene, render: RenderOptions) -> list[dict[str, Any]]:
-    assert scene.camera is not None  # azimuth_canonical has refused a scene without one
+    if scene.camera is None:
+        raise SceneError("a scene without a camera has no label")
     locations = np.array([item.location for item in scene.objects], dtype=np.float64).reshape(-1, 3)
     pixels = project(scene.camera, locations, render.width_px, render.height_px)
-    instances = instance_map(scene.camera, [template.solid_of(item) for item in scene.objects], render.width_px, render.height_px)
+    instances = template.instance_map(scene, render.width_px, render.height_px)
     return [
-        _object_label(item, turned, pixels[number - 1].tolist(), instances == number)
+        template.object_facts(item) | _object_label(item, turned, pixels[number - 1].tolist(), instances == number)
         for number, (item, turned) in enumerate(zip(scene.objects, canonical.objects, strict=True), start=1)
     ]
 
 
 def _object_label(item: SceneObject, turned: SceneObject, pixel: list[float], visible: NDArray[np.bool_]) -> dict[str, Any]:
     """`turned` is the object in the canonical frame, `visible` the (height, width) picture of its visible pixels."""
-    label: dict[str, Any] = {
-        "shape": item.shape,
-        "size": item.size,
-        "color": item.color,
-        "material": item.material,
+    words = {name: getattr(item, name) for name in (*WORD_FIELDS, "texture")}
+    label: dict[str, Any] = {name: word for name, word in words.items() if word is not None}
+    label |= {
         "3d_coords": list(item.location or ()),
         "3d_coords_canonical": list(turned.location or ()),
         "pixel_coords": pixel,
         "bbox_px": bounding_box_px_or_none(visible),
         "visible_pixels": int(visible.sum()),
     }
-    if item.rotation is not None and turned.rotation is not None and len(item.rotation) == 1:
-        label["yaw_radians"], label["yaw_radians_canonical"] = item.rotation[0], turned.rotation[0]
+    if item.rotation is not None and turned.rotation is not None:
+        if len(item.rotation) == 1:
+            label["yaw_radians"], label["yaw_radians_canonical"] = item.rotation[0], turned.rotation[0]
+        else:
+            label["rotation"] = list(item.rotation)
     return label
 
 

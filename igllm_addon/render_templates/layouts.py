@@ -126,11 +126,16 @@ def labels_info(run: RunOptions, blender: BlenderBuild) -> dict[str, Any]:
         "run": run_to_json(run),
         "frame": "right-handed, z up, ground at z = 0; keys ending in _canonical: turned about z to the camera's own azimuth",
         "length_unit": "Blender units",
-        "rotation_unit": "degrees",
+        "rotation_unit": _rotation_unit(run),
         "yaw_radians_unit": "radians",
         "pixel_coords_unit": "pixels from the upper left corner, and Blender units along the view axis",
         "pixel_coords_of": "the object's centre",
     }
+
+
+def _rotation_unit(run: RunOptions) -> str:
+    yaw_only = run.template_object().vocabulary.rotation_length == 1
+    return "degrees" if yaw_only else "radians about the fixed x, y, z axes, in this order"
 
 
 def _scene_line(run: RunOptions, index: int, fragment: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,13 @@ from ..core.errors import SceneError
 from ..core.frames import rays
 from ..core.scene import Camera, Scene
 from .png import gray_png
-from .template import Template
+from .surfaces import Surfaces
 from .visibility import Solid, nearest_solids
+
+if TYPE_CHECKING:
+    from .template import Template
+
+__all__ = ["Surfaces", "pass_parts", "trace_surfaces"]
 
 Array = NDArray[np.float64]
 
@@ -29,17 +34,6 @@ _NEAR = 1e-7
 _DIFFERENCE = 1e-4  # for the gradient
 
 
-@dataclass(frozen=True)
-class Surfaces:
-    """What every pixel's centre shows. instances: (height, width) int32, 0 for the backdrop, i + 1 for object i.
-    depth: (height, width) float64 in Blender units along the view axis, infinite where nothing is.
-    normals: (height, width, 3) float64, outward unit vectors in the world frame, zero where nothing is."""
-
-    instances: NDArray[np.int32]
-    depth: Array
-    normals: Array
-
-
 def pass_parts(template: Template, scene: Scene, names: tuple[str, ...], width_px: int, height_px: int) -> dict[str, bytes]:
     """File extension -> bytes of the passes asked for: instances.png (grey, 8 bits, 16 above 255 objects), depth.npy
     (float32) and normal.npy (float16)."""
@@ -47,9 +41,8 @@ def pass_parts(template: Template, scene: Scene, names: tuple[str, ...], width_p
         return {}
     if scene.camera is None:
         raise SceneError("a scene without a camera has no passes")
-    solids = [template.solid_of(item) for item in scene.objects]
-    surfaces = trace_surfaces(scene.camera, solids, template.trace_backdrop, width_px, height_px)
-    instances = surfaces.instances.astype(np.uint8) if len(solids) < 256 else surfaces.instances.astype(np.uint16)
+    surfaces = template.surfaces(scene, width_px, height_px)
+    instances = surfaces.instances.astype(np.uint8) if len(scene.objects) < 256 else surfaces.instances.astype(np.uint16)
     parts = {
         "instances.png": gray_png(instances),
         "depth.npy": _npy(surfaces.depth.astype("<f4")),

@@ -50,5 +50,16 @@ def gray_png(values: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 
+def rgb_png(values: NDArray[np.uint8]) -> bytes:
+    """A (height, width, 3) array of bytes as a PNG of these colours."""
+    height, width, _ = values.shape
+    rows = values.reshape(height, -1)
+    # Each row as its difference from the one above: what repeats downward becomes zeros.
+    differences = np.concatenate((rows[:1], rows[1:] - rows[:-1])).astype(np.uint8)
+    filtered = np.concatenate((np.full((height, 1), 2, np.uint8), differences), axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(filtered.tobytes(), 9)) + _chunk(b"IEND", b"")
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

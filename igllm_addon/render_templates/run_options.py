@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..core.errors import UsageError
-from .clevr.sample import ClevrOptions
 from .render_options import RenderOptions
 from .template import Template, template_named
 
@@ -34,7 +33,7 @@ class RunOptions:
     shard_size: int
     passes: tuple[str, ...]
     render: RenderOptions
-    options: ClevrOptions
+    options: Any
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", self.split) or self.split in _RESERVED_SPLITS:
@@ -50,8 +49,8 @@ class RunOptions:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}.")
 
     def template_object(self) -> Template:
-        """The template of that name."""
-        return template_named(self.template)
+        """The template of that name, with these options' meshes."""
+        return template_named(self.template).bound_to(self.options)
 
 
 @dataclass(frozen=True)

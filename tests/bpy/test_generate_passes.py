@@ -14,6 +14,8 @@ from PIL import Image
 bpy = pytest.importorskip("bpy", reason="needs the bpy wheel")
 
 from igllm_addon.core.scene import Scene  # noqa: E402  (bpy must be known to exist first)
+from igllm_addon.render_templates.clevr.backdrop import trace  # noqa: E402
+from igllm_addon.render_templates.clevr.sample import solid_of  # noqa: E402
 from igllm_addon.render_templates.labels import scene_rng  # noqa: E402
 from igllm_addon.render_templates.passes import Surfaces, pass_parts, trace_surfaces  # noqa: E402
 from igllm_addon.render_templates.render import RenderOptions, apply_options  # noqa: E402
@@ -32,8 +34,8 @@ def sampled(index: int) -> Scene:
 
 def traced(scene: Scene) -> Surfaces:
     assert scene.camera is not None
-    solids = [CLEVR.solid_of(item) for item in scene.objects]
-    return trace_surfaces(scene.camera, solids, CLEVR.trace_backdrop, WIDTH, HEIGHT)
+    solids = [solid_of(item) for item in scene.objects]
+    return trace_surfaces(scene.camera, solids, trace, WIDTH, HEIGHT)
 
 
 def rendered(scene: Scene, folder: Path) -> dict[str, np.ndarray]:

@@ -18,7 +18,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "igllm_addon"
 STDLIB = set(sys.stdlib_module_names)
 BLENDER = {"bpy", "mathutils", "bpy_extras", "bmesh", "gpu"}
-BLENDER_FILES = {"build.py", "read.py", "materials.py", "render.py", "worker.py", "scene_files.py"}
+BLENDER_FILES = {
+    "build.py",
+    "read.py",
+    "materials.py",
+    "render.py",
+    "worker.py",
+    "scene_files.py",
+    "surroundings.py",
+    "importers.py",
+    "measuring.py",
+    "previews.py",
+    "backdrops.py",
+}
 MODEL_LIBRARIES = {
     "torch",
     "transformers",

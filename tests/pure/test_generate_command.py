@@ -59,7 +59,9 @@ def test_an_unknown_template_is_one_sentence(tmp_path: Path, capsys: pytest.Capt
     status = main(["kitchen", "--count", "5", "--seed", "1", "--out", str(tmp_path)])
 
     assert status == 2
-    assert capsys.readouterr().err == "igllm generate: There is no template 'kitchen'; choose one of clevr.\n"
+    assert (
+        capsys.readouterr().err == "igllm generate: There is no template 'kitchen'; choose one of clevr, so3, sixdof, shapenet.\n"
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,17 +11,16 @@ import pytest
 from igllm_addon.core.frames import look_at_quaternion_wxyz
 from igllm_addon.core.scene import Camera, SceneObject
 from igllm_addon.render_templates.clevr.backdrop import AWAY_XY, FLAT, RADIUS, profile, trace
+from igllm_addon.render_templates.clevr.sample import solid_of
 from igllm_addon.render_templates.passes import Surfaces, trace_surfaces
-from igllm_addon.render_templates.template import template_named
 
-CLEVR = template_named("clevr")
 AWAY = np.array([*AWAY_XY, 0.0])
 UP = np.array([0.0, 0.0, 1.0])
 
 
 def straight_down(item: SceneObject) -> Surfaces:
     camera = Camera((0.0, 0.0, 10.0), look_at_quaternion_wxyz((0.0, 0.0, 10.0), (0.0, 0.0, 0.0)))
-    return trace_surfaces(camera, [CLEVR.solid_of(item)], CLEVR.trace_backdrop, 101, 101)
+    return trace_surfaces(camera, [solid_of(item)], trace, 101, 101)
 
 
 def test_the_middle_of_a_ball_seen_from_above_is_its_top() -> None:

@@ -108,11 +108,11 @@ def test_numpy_numbers_become_plain_ones() -> None:
     [
         (None, "the scene must be an object with keys, got None"),
         ([], "the scene must be an object with keys, got a value of type list"),
-        ({}, "the scene lacks the key 'objects'; the keys are objects, camera, lights"),
-        ({"objects": [], "camera": None}, "the scene lacks the key 'lights'; the keys are objects, camera, lights"),
+        ({}, "the scene lacks the key 'objects'; the keys are objects, camera, lights, backdrop"),
+        ({"objects": [], "camera": None}, "the scene lacks the key 'lights'; the keys are objects, camera, lights, backdrop"),
         (
             {"objects": [], "camera": None, "lights": [], "version": 1},
-            "the scene has the unknown key 'version'; the keys are objects, camera, lights",
+            "the scene has the unknown key 'version'; the keys are objects, camera, lights, backdrop",
         ),
     ],
 )
@@ -129,7 +129,7 @@ def test_wrong_scene_is_refused(data: object, sentence: str) -> None:
         ("cube", "objects[1] must be an object with keys, got 'cube'"),
         (
             {"colour": "red"},
-            "objects[1] has the unknown key 'colour'; the keys are shape, size, color, material, location, rotation",
+            "objects[1] has the unknown key 'colour'; the keys are shape, size, color, material, location, rotation, texture",
         ),
         ({"shape": None}, "objects[1].shape must be a string, got None"),
         ({"shape": 3}, "objects[1].shape must be a string, got a value of type int"),

@@ -14,7 +14,9 @@ import bpy
 import numpy as np
 
 from ...core.errors import SceneError
-from ...core.scene import Camera, Light, Scene, SceneObject
+from ...core.scene import Light, Scene, SceneObject
+from ..surroundings import clear, new_camera, new_light
+from ..surroundings import prepare_world as prepare_a_world
 from . import backdrop, constants
 from .constants import SHAPE_KEY
 from .materials import ground_material, material_named
@@ -42,34 +44,12 @@ def build(scene: Scene, collection: bpy.types.Collection) -> None:
 
 def new_stage(lights: Iterable[Light]) -> list[bpy.types.Object]:
     """What surrounds the objects: the ground and the lights, not linked to any collection yet."""
-    return [_ground(), *(_light(light) for light in lights)]
-
-
-def clear(collection: bpy.types.Collection) -> None:
-    """Remove the collection's objects; shared meshes and materials stay for the next build."""
-    for item in list(collection.objects):
-        data = item.data
-        bpy.data.objects.remove(item)
-        if isinstance(data, bpy.types.Light):
-            bpy.data.lights.remove(data)
-        elif isinstance(data, bpy.types.Camera):
-            bpy.data.cameras.remove(data)
+    return [_ground(), *(new_light(light) for light in lights)]
 
 
 def prepare_world(scene: bpy.types.Scene) -> None:
     """CLEVR's black world and Standard view transform, for a Blender scene that shows nothing else."""
-    world = bpy.data.worlds.get("CLEVR world") or bpy.data.worlds.new("CLEVR world")
-    if world.node_tree is None:  # before Blender 5.0 a new world has no tree
-        world.use_nodes = True
-    background = world.node_tree.nodes.get("Background") or world.node_tree.nodes.new("ShaderNodeBackground")
-    background.inputs["Color"].default_value = (0.0, 0.0, 0.0, 1.0)
-    background.inputs["Strength"].default_value = 0.0
-    scene.world = world
-    scene.view_settings.view_transform = "Standard"
-    scene.view_settings.look = "None"
-    scene.view_settings.exposure = 0.0
-    scene.view_settings.gamma = 1.0
-    scene.display_settings.display_device = "sRGB"
+    prepare_a_world(scene, "CLEVR world")
 
 
 def new_object(item: SceneObject, index: int) -> bpy.types.Object:
@@ -100,35 +80,6 @@ def _mesh(shape: str) -> bpy.types.Mesh:
     mesh.materials.append(None)
     mesh[SHAPE_KEY] = shape
     return mesh
-
-
-def _light(light: Light) -> bpy.types.Object:
-    data = bpy.data.lights.new(light.name, "SUN" if light.kind == "sun" else "AREA")
-    data.energy = light.power
-    data.color = light.color_rgb
-    if light.kind == "sun":
-        data.angle = light.size
-    else:
-        data.shape = "SQUARE"
-        data.size = light.size
-    made = bpy.data.objects.new(light.name, data)
-    made.location = light.location
-    made.rotation_mode = "QUATERNION"
-    made.rotation_quaternion = light.quaternion_wxyz
-    return made
-
-
-def new_camera(camera: Camera) -> bpy.types.Object:
-    """The camera as Blender has it, not linked to any collection yet."""
-    data = bpy.data.cameras.new("Camera")
-    data.sensor_fit = "HORIZONTAL"
-    data.sensor_width = camera.sensor_width_mm
-    data.lens = camera.focal_length_mm
-    made = bpy.data.objects.new("Camera", data)
-    made.location = camera.location
-    made.rotation_mode = "QUATERNION"
-    made.rotation_quaternion = camera.quaternion_wxyz
-    return made
 
 
 def _ground() -> bpy.types.Object:

@@ -13,9 +13,10 @@ import numpy as np
 from mathutils import Matrix
 
 from ...core.errors import SceneError
-from ...core.rotations import matrix_from_yaw, quaternion_wxyz_from_matrix, wrap_yaw, yaw_from_matrix
-from ...core.scene import Camera, Light, QuaternionWxyz, Scene, SceneObject, Vector3
+from ...core.rotations import matrix_from_yaw, wrap_yaw, yaw_from_matrix
+from ...core.scene import Scene, SceneObject
 from ...core.vocabulary import CLEVR
+from ..surroundings import read_camera, read_light, vector
 from . import constants
 from .constants import SHAPE_KEY
 from .materials import COLOR_NODE, MATERIAL_KEY, color_rgba
@@ -35,8 +36,8 @@ def read_scene(collection: bpy.types.Collection, matrix_world_from_scene: Matrix
     frame = matrix_world_from_scene.inverted() if matrix_world_from_scene is not None else Matrix()
     posed = [(item, frame @ item.matrix_world) for item in collection.objects]
     objects = tuple(_read_object(item, pose) for item, pose in posed if item.type == "MESH" and SHAPE_KEY in item.data)
-    lights = tuple(_read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
-    cameras = [_read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"]
+    lights = tuple(read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
+    cameras = [read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"]
     camera = cameras[0] if cameras else None
     return Scene(left_to_right(objects, camera) if camera is not None else objects, camera, lights)
 
@@ -56,7 +57,7 @@ def _read_object(item: bpy.types.Object, pose: Matrix) -> SceneObject:
                 " reset its x and y rotation."
             )
         yaw_numbers = (wrap_yaw(yaw, CLEVR.yaw_symmetry_orders[shape]),)
-    return SceneObject(shape, size, _color_word(item, material), _material_word(material), _vector(location), yaw_numbers)
+    return SceneObject(shape, size, _color_word(item, material), _material_word(material), vector(location), yaw_numbers)
 
 
 def _color_word(item: bpy.types.Object, material: bpy.types.Material | None) -> str:
@@ -86,31 +87,3 @@ def _material_word(material: bpy.types.Material | None) -> str:
         if node.type == "BSDF_PRINCIPLED":
             metallic = node.inputs["Metallic"].default_value
     return "metal" if metallic > 0.5 else "rubber"
-
-
-def _read_light(item: bpy.types.Object, pose: Matrix) -> Light:
-    is_sun = item.data.type == "SUN"
-    red, green, blue = (float(value) for value in item.data.color)
-    return Light(
-        name=item.name,
-        kind="sun" if is_sun else "area",
-        location=_vector(pose.translation),
-        quaternion_wxyz=_quaternion(pose),
-        power=float(item.data.energy),
-        size=float(item.data.angle if is_sun else item.data.size),
-        color_rgb=(red, green, blue),
-    )
-
-
-def _read_camera(item: bpy.types.Object, pose: Matrix) -> Camera:
-    return Camera(_vector(pose.translation), _quaternion(pose), float(item.data.lens), float(item.data.sensor_width))
-
-
-def _vector(values: object) -> Vector3:
-    x, y, z = (float(value) for value in values)  # type: ignore[attr-defined]
-    return x, y, z
-
-
-def _quaternion(pose: Matrix) -> QuaternionWxyz:
-    w, x, y, z = (float(value) for value in quaternion_wxyz_from_matrix(np.array(pose.to_3x3().normalized())))
-    return w, x, y, z
