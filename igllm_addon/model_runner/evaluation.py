@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`igllm infer`: a model's answers for every picture of a folder or tar. `igllm evaluate`: answers against labels.
 
+Labels and pictures of the 2D experiment are its 2d.npz, or one array of it (dot_layout.py). A data set of meshes brings its
+vocabulary.json and meshes.npz along, in the folder of its shards.
+
 Answers are IG-LLM's file, {"model_path", "model_base", "model_name", "answers": {file name: {"outputs": program}}}, with the
 "confidences" of each program's objects beside its outputs. Labels are our shards (a tar, or a folder of tars), or IG-LLM's
 JSON: a list of scenes, or {"scenes": [...]}, each with "image_filename" and "objects".
@@ -8,6 +11,7 @@ JSON: a list of scenes, or {"scenes": [...]}, each with "image_filename" and "ob
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tarfile
@@ -19,13 +23,16 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ..core.command_line import SentenceParser
-from ..core.errors import SceneError, UsageError
+from ..core.errors import SceneError, UsageError, WeightsError
 from ..core.graphics_code import parse
 from ..core.scene import SceneObject
-from ..core.vocabulary import VOCABULARIES, Vocabulary
+from ..core.vocabulary import CLEVR, VOCABULARIES, Vocabulary
+from ..core.vocabulary_json import vocabulary_from_json
 from .data import read_samples, shards_in
+from .dot_layout import dot_files, dot_labels, is_dots
 from .metrics import PictureScore, Report, report, score_picture
 from .pictures import picture_from_bytes
+from .pose_metrics import POINTS_NAME, MeshPoints, load_points, pose_lines
 from .reliability import Reliability
 from .shipped import DEFAULT_MODEL, model_directory
 
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from .predictor import Predictor
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+VOCABULARY_NAME = "vocabulary.json"  # beside the shards of a data set whose words are its own
 FRAMES = {"canonical": ("3d_coords_canonical", "yaw_radians_canonical"), "world": ("3d_coords", "yaw_radians")}
 
 
@@ -50,6 +58,9 @@ class Evaluation:
 
 def pictures_in(source: Path, names_alone: bool = False) -> Iterator[tuple[str, bytes]]:
     """(file name, bytes) of each picture in a folder, in the tars of a folder, or in one tar. names_alone: nothing is read."""
+    if is_dots(source):
+        yield from dot_files(source, names_alone)
+        return
     if source.is_dir():
         files = sorted(path for path in source.iterdir() if path.suffix.lower() in _PICTURE_SUFFIXES)
         if files:
@@ -88,6 +99,8 @@ def answer(predictor: Predictor, model: Path, source: Path) -> dict[str, Any]:
 
 def read_labels(source: Path) -> dict[str, list[dict[str, Any]]]:
     """file name -> labelled objects."""
+    if is_dots(source):
+        return dot_labels(source)
     if source.suffix == ".json":
         try:
             value = json.loads(source.read_text(encoding="utf-8"))
@@ -99,12 +112,19 @@ def read_labels(source: Path) -> dict[str, list[dict[str, Any]]]:
     return {f"{key}.png": label["objects"] for shard in shards for key, _, label in read_samples(shard)}
 
 
-def evaluate(labels: dict[str, list[dict[str, Any]]], answers: dict[str, Any], vocabulary: Vocabulary) -> Evaluation:
-    """Programs against labels, matched by file name, in each frame that the labels have."""
+def evaluate(
+    labels: dict[str, list[dict[str, Any]]],
+    answers: dict[str, Any],
+    vocabulary: Vocabulary,
+    points: MeshPoints | None = None,
+) -> Evaluation:
+    """Programs against labels, matched by file name, in each frame that the labels have. points: of the meshes, if there are."""
     by_name = {PurePosixPath(name).name: entry for name, entry in answers["answers"].items()}
     parsed = {name: parse(by_name[name]["outputs"] if name in by_name else "", vocabulary) for name in labels}
     confidences = {name: _confidences_or_none(name, by_name.get(name, {}), len(parsed[name].scene.objects)) for name in labels}
     frames = [frame for frame, (key, _) in FRAMES.items() if all(key in item for objects in labels.values() for item in objects)]
+    if vocabulary.rotation_length >= 3:
+        frames = ["world"]  # under a fixed camera there is no other
     scores: dict[str, list[PictureScore]] = {
         frame: [
             score_picture([labelled_object(item, frame) for item in objects], parsed[name].scene.objects, confidences[name])
@@ -113,7 +133,7 @@ def evaluate(labels: dict[str, list[dict[str, Any]]], answers: dict[str, Any], v
         for frame in frames
     }
     return Evaluation(
-        frames={frame: report(entries, vocabulary) for frame, entries in scores.items()},
+        frames={frame: report(entries, vocabulary, points) for frame, entries in scores.items()},
         unanswered=sum(name not in by_name for name in labels),
         parse_failures=sum(result.error is not None for result in parsed.values()),
     )
@@ -139,6 +159,8 @@ def labelled_object(item: dict[str, Any], frame: str) -> SceneObject:
     x, y, z = item[location_key]
     try:
         found = SceneObject(item.get("shape"), item.get("size"), item.get("color"), item.get("material"), (x, y, z))
+        if isinstance(item.get("rotation"), list):  # three or six numbers; a yaw has a key of its own
+            return replace(found, rotation=tuple(float(number) for number in item["rotation"]))
         return replace(found, rotation=(item[yaw_key],)) if yaw_key in item else found
     except SceneError as caught:
         raise UsageError(f"A label holds an object that no scene can hold: {caught}.") from caught
@@ -155,6 +177,9 @@ def table(evaluation: Evaluation) -> str:
         lines.append(
             f"  exact scenes {100 * figures.exact_scenes:.1f} %  cube yaw median {figures.yaw_median_degrees:.2f} degrees"
         )
+        if figures.poses is not None:
+            lines[-1] = f"  exact scenes {100 * figures.exact_scenes:.1f} %"
+            lines += pose_lines(figures.poses)
         lines.append("  AP, nearer than (m): " + _percentages(figures.average_precision))
         lines.append("  F1, words ignored, within (m): " + _percentages(figures.f1_words_ignored))
         lines.append("  F1, words required, within (m): " + _percentages(figures.f1_words_required))
@@ -206,17 +231,61 @@ def main_evaluate(argv: list[str] | None = None) -> int:
     parser = SentenceParser(prog="igllm evaluate", description="Compare a model's answers with labels.")
     parser.add_argument("--labels", type=Path, required=True, help="IG-LLM's JSON, a tar shard, or a folder of tar shards")
     parser.add_argument("--predictions", type=Path, required=True, help="what `igllm infer` wrote")
-    parser.add_argument("--template", choices=sorted(VOCABULARIES), default="clevr")
+    parser.add_argument(
+        "--template",
+        choices=sorted(VOCABULARIES),
+        help="whose words answers may use (default: those of the vocabulary.json beside the labels, else clevr)",
+    )
+    parser.add_argument("--baselines", type=Path, metavar="TRAIN", help="also measure what needs no learning, from these shards")
+    parser.add_argument("--model", help="with --baselines: in whose tower the nearest training picture is looked for")
     parser.add_argument("--json", type=Path, help="write the same figures as JSON here")
     options = parser.parse_args(argv)
     try:
         answers = json.loads(options.predictions.read_text(encoding="utf-8"))
-        evaluation = evaluate(read_labels(options.labels), answers, VOCABULARIES[options.template])
+        vocabulary, points = _vocabulary(options.labels, options.template), load_points(options.labels / POINTS_NAME)
+        evaluation = evaluate(read_labels(options.labels), answers, vocabulary, points)
     except (OSError, json.JSONDecodeError, KeyError, AttributeError) as caught:
         raise UsageError(f"{options.predictions} is no answers file ({caught}); make one with `igllm infer`.") from caught
     print(table(evaluation))
+    baselines = _baselines(options, vocabulary, points)
     if options.json is not None:
         frames = {frame: figures.to_json() for frame, figures in evaluation.frames.items()}
-        value = {"frames": frames, "unanswered": evaluation.unanswered, "parse_failures": evaluation.parse_failures}
+        value: dict[str, Any] = {
+            "frames": frames,
+            "unanswered": evaluation.unanswered,
+            "parse_failures": evaluation.parse_failures,
+        }
+        if baselines:
+            value["baselines"] = {name: figures.to_json() for name, figures in baselines.items()}
         options.json.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _vocabulary(labels: Path, template: str | None) -> Vocabulary:
+    """The words that answers may use."""
+    beside = (labels if labels.is_dir() else labels.parent) / VOCABULARY_NAME
+    if template is None and is_dots(labels):
+        return VOCABULARIES["dots2d"]
+    if template is not None or not beside.is_file():
+        return VOCABULARIES[template] if template is not None else CLEVR
+    try:
+        return vocabulary_from_json(json.loads(beside.read_text(encoding="utf-8")))
+    except (OSError, ValueError, SceneError) as caught:
+        raise UsageError(f"{beside} is no vocabulary ({caught}); generate the data again, or give --template.") from caught
+
+
+def _baselines(options: argparse.Namespace, vocabulary: Vocabulary, points: MeshPoints) -> dict[str, Report]:
+    """What `--baselines` asks for, printed as well."""
+    if options.baselines is None:
+        return {}
+    if options.model is None:
+        raise WeightsError("--baselines needs a --model, in whose tower the nearest training picture is looked for")
+    from .baselines import baseline_reports
+    from .checkpoint import load_checkpoint
+
+    model = load_checkpoint(model_directory(options.model))
+    found = baseline_reports(model, options.labels, options.baselines, vocabulary, points)
+    for name, figures in found.items():
+        print(f"baseline {name}:")
+        print(table(Evaluation({"world": figures}, 0, 0)))
+    return found

@@ -117,6 +117,17 @@ def load_points(path: Path) -> dict[str, NDArray[np.float64]]:
         return {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
 
 
+def pose_lines(figures: PoseReport) -> list[str]:
+    """The figures for people."""
+    within = "  ".join(f"< {limit}° {100 * share:.1f} %" for limit, share in figures.within_degrees.items())
+    return [
+        f"  rotation mean {figures.geodesic_mean_degrees:.2f}°  median {figures.geodesic_median_degrees:.2f}°  {within}",
+        f"  class {100 * figures.class_accuracy:.1f} %"
+        f"  Chamfer mean {figures.chamfer_mean:.4f}  median {figures.chamfer_median:.4f}",
+        f"  ADD-S mean {figures.add_s_mean:.4f}  under a tenth of the diameter {100 * figures.add_s_right:.1f} %",
+    ]
+
+
 def _posed(item: SceneObject, shape: str | None, points: MeshPoints) -> NDArray[np.float64]:
     return np.asarray(points[str(shape)] @ matrix_of(item).T + np.asarray(item.location or (0.0, 0.0, 0.0)))
 
