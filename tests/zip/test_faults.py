@@ -155,6 +155,23 @@ show(ended=sorted(ended), failure=failure(),
     assert found["where"] in (["Renamed"], ["Other"])
 
 
+def test_a_run_that_is_over_waits_for_object_mode_where_undo_holds_whole_scenes(run_blender: Run) -> None:
+    output = run_blender(
+        SHOW
+        + """
+held = begun("success")
+bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
+bpy.ops.object.mode_set(mode="EDIT")
+step_until(held, lambda: held._run.stage == "Leave this mode to finish")
+waits = [held.step(bpy.context) for _ in range(3)]
+bpy.ops.object.mode_set(mode="OBJECT")
+show(waits=waits, ended=sorted(held.step(bpy.context)), objects=len(objects()))
+"""
+    )
+
+    assert last_json(output) == {"waits": [None, None, None], "ended": ["FINISHED"], "objects": 9}
+
+
 def test_a_picture_file_that_is_deleted_during_a_run_is_missing_behind_the_camera_alone(run_blender: Run, tmp_path: Path) -> None:
     copy = tmp_path / "going.png"
     copy.write_bytes((Path(__file__).resolve().parents[2] / "docs" / "pictures" / "demo.png").read_bytes())
