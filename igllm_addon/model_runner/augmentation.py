@@ -28,6 +28,11 @@ def augmented(batch: SceneTensors, rng: np.random.Generator, *, bands: bool = Tr
     return _photometric(_some_jpeg(batch.images, rng), rng), batch
 
 
+def plain_pictures(scenes: SceneTensors) -> Tensor:
+    """(B, 3, H, W) in [0, 1], as they are."""
+    return scenes.images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+
+
 def band(batch: SceneTensors) -> SceneTensors:
     """The middle rows of each picture with aspect 3:2, which is the picture of the same camera with fewer rows."""
     height, width = batch.images.shape[1:3]

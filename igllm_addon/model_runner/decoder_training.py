@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..core.vocabulary import WORD_FIELDS
-from .augmentation import augmented
+from .augmentation import augmented, plain_pictures
 from .data import SceneTensors
 from .model import Glimpse, Igllm
 from .patch_tower import PatchTower
@@ -79,11 +79,6 @@ class GlimpseSet:
         if self._model.config.decoder.visual != "peaks":
             return glimpse, labels, torch.full(labels.exists.shape, NOTHING)
         return glimpse, labels, peaks_of_objects(glimpse, labels)
-
-
-def plain_pictures(scenes: SceneTensors) -> Tensor:
-    """(B, 3, H, W) in [0, 1], as they are."""
-    return scenes.images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .augmentation import augmented
+from .augmentation import augmented, plain_pictures
 from .data import SceneTensors
+from .pose_augmentation import rolled
 from .pose_geometry import Alike
 from .pose_tower import FirstLook, PoseTower
 from .vision import STRIDE
@@ -32,11 +33,21 @@ _DEPTH_UNIT = 0.02  # of the logarithm of a depth
 _PLACE_UNIT = 0.03  # of the radius of the ball
 
 
-def pose_step_loss(tower: PoseTower, alike: Alike, batch: SceneTensors, rng: np.random.Generator) -> dict[str, Tensor]:
+def pose_step_loss(
+    tower: PoseTower,
+    alike: Alike,
+    batch: SceneTensors,
+    rng: np.random.Generator,
+    *,
+    augment: bool = True,
+    roll_degrees: float = 0.0,
+) -> dict[str, Tensor]:
     """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
-    pictures, batch = augmented(batch, rng, bands=False)
+    pictures, batch = augmented(batch, rng, bands=False) if augment else (plain_pictures(batch), batch)
     device = tower.origin.device
     pictures, batch = pictures.to(device), batch.to(device)
+    if roll_degrees:
+        pictures, batch = rolled(tower, pictures, batch, roll_degrees, rng)
     maps = tower(pictures)
     picture, item = torch.nonzero(batch.exists, as_tuple=True)
     place, log_depth = true_places(tower, batch, picture, item)

@@ -97,7 +97,8 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
         batch = shards.batch(step, rng)
         if isinstance(tower, PoseTower):
-            return pose_step_loss(tower, alike, batch, rng)
+            stage = config.tower
+            return pose_step_loss(tower, alike, batch, rng, augment=stage.augment, roll_degrees=stage.roll_degrees)
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:

@@ -46,7 +46,8 @@ class StageConfig:
     folders of pictures that are not learned from; the model is measured on them every validate_steps steps and at the end, and
     its best weights are kept.
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
-    looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. shuffle_attributes and
+    looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. roll_degrees: how far
+    a pose tower's pictures are turned about the direction of view, either way. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
     numeric heads (0: that of all). start: a checkpoint's folder whose weights of this stage are the first; empty: random ones.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
@@ -72,6 +73,7 @@ class StageConfig:
     synonyms: bool = False
     head_learning_rate: float = 0.0
     augment: bool = True
+    roll_degrees: float = 0.0
     start: str = ""
     scenes: int = 0
 
@@ -161,6 +163,7 @@ def _stage(value: object, path: str) -> StageConfig:
         check_range(getattr(stage, key), f"{path}.{key}", 1)
     for key in _AT_LEAST_0:
         check_range(getattr(stage, key), f"{path}.{key}", 0)
+    check_range(stage.roll_degrees, f"{path}.roll_degrees", 0)
     check_range(stage.ema_decay, f"{path}.ema_decay", 0, below=1)
     if stage.precision not in PRECISIONS:
         raise UsageError(f"{path}.precision is {stage.precision!r}; expected one of {', '.join(PRECISIONS)}.")
