@@ -42,9 +42,9 @@ def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]
 
 
 def _templates(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]]:
-    from ..render_templates.template import TEMPLATES
+    from ..render_templates.template import templates
 
-    _template_items[:] = [(name, name, f"Scenes of the template {name}") for name in TEMPLATES]
+    _template_items[:] = [(name, name, f"Scenes of the template {name}") for name in templates()]
     return _template_items
 
 
