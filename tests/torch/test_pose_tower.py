@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pose tower, and a whole model with it: what it tells, that it learns, and that programs start from what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_poses import FIXED, TINY_POSE, TOYS, toy_scenes
+
+from igllm_addon.core.errors import WeightsError
+from igllm_addon.core.graphics_code import parse
+from igllm_addon.core.rotations import matrix_from_euler_extrinsic_xyz
+from igllm_addon.core.vocabulary import CLEVR
+from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
+from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, config_from_json, config_to_json
+from igllm_addon.model_runner.decoder_training import GlimpseSet, decoder_step_loss
+from igllm_addon.model_runner.decoding import ProgramWriter
+from igllm_addon.model_runner.model import Igllm
+from igllm_addon.model_runner.pose_geometry import Alike
+from igllm_addon.model_runner.pose_tower import FirstLook, PoseTower
+from igllm_addon.model_runner.pose_training import pose_step_loss, true_places
+from igllm_addon.model_runner.tower_training import learning_rate_share
+from igllm_addon.model_runner.validation import peaks_as_objects
+
+
+def tower_with_random_weights() -> PoseTower:
+    torch.manual_seed(1)
+    assert isinstance(TINY_POSE.geometry, FIXED.__class__)
+    return PoseTower(TINY_POSE.vision, TINY_POSE.geometry, TOYS)  # type: ignore[arg-type]
+
+
+def model_of(**decoder: object) -> Igllm:
+    torch.manual_seed(2)
+    model = Igllm(replace(TINY_POSE, decoder=replace(TINY_POSE.decoder, **decoder))).eval()  # type: ignore[arg-type]
+    return model.requires_grad_(False)
+
+
+def test_true_places_and_depths_lead_back_to_the_locations() -> None:
+    scenes, tower = toy_scenes(1, 5), tower_with_random_weights()
+    picture, item = torch.nonzero(scenes.exists, as_tuple=True)
+
+    place, log_depth = true_places(tower, scenes, picture, item)
+    maps = tower(torch.zeros(5, 3, 48, 48))
+    seen = tower.describe(maps, picture, FirstLook(place, log_depth))
+
+    # An untrained correction is zero, so what was given comes back.
+    assert torch.allclose(seen.location, scenes.location[picture, item], atol=1e-5)
+
+
+def test_a_moved_object_is_told_as_turned_along_with_its_ray() -> None:
+    tower = tower_with_random_weights()
+    maps = tower(torch.zeros(1, 3, 48, 48))
+    places = FirstLook(torch.tensor([[0.0, 0.0], [0.2, 0.1]]), torch.tensor([1.5, 1.5]))
+
+    seen = tower.describe(maps, torch.tensor([0, 0]), places)
+
+    assert torch.allclose(seen.rotation @ seen.rotation.transpose(1, 2), torch.eye(3).expand(2, 3, 3), atol=1e-5)
+    assert not torch.allclose(seen.rotation[0], seen.rotation[1], atol=1e-3)
+
+
+def test_the_tower_learns_where_a_toy_is_and_how_it_is_turned() -> None:
+    tower, alike, scenes = tower_with_random_weights(), Alike.of(TOYS), toy_scenes(3, 8)
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=3e-3)
+    losses = []
+
+    for step in range(80):
+        optimizer.param_groups[0]["lr"] = 3e-3 * learning_rate_share(step, 80, 10)
+        parts = pose_step_loss(tower, alike, scenes, np.random.default_rng(step), augment=False)
+        optimizer.zero_grad()
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append({name: float(value.detach()) for name, value in parts.items()})
+
+    assert losses[-1]["rotation"] < 0.3 * losses[0]["rotation"]
+    assert losses[-1]["depth"] < 0.5 * losses[0]["depth"]
+    assert losses[-1]["shape"] < 0.8 * losses[0]["shape"]
+
+
+@pytest.mark.parametrize("head", ["tanh_mlp_gelu", "none"])
+@pytest.mark.parametrize("rotation", ["euler", "euler_int", "aa", "6d", "symmetric"])
+def test_a_model_writes_valid_programs_in_every_encoding(rotation: str, head: str) -> None:
+    model = model_of(rotation=rotation, numeric_head=head, pointer=head != "none")
+
+    glimpse = model.look(toy_scenes(4, 1).images.permute(0, 3, 1, 2) / 255.0)
+    text = "".join(statement.text for statement in ProgramWriter(model, glimpse).statements())
+
+    assert parse(text, TOYS).error is None
+
+
+@pytest.mark.parametrize("rotation", ["euler", "euler_int", "aa", "6d", "symmetric"])
+def test_what_the_tower_tells_of_a_rotation_is_where_its_numbers_start(rotation: str) -> None:
+    model = model_of(rotation=rotation)
+    told = toy_scenes(5, 1).rotation[0, :1]
+
+    start = model.rotation_start(told, ["jack_plain"])
+
+    written = model.quantities.encoding.decode(start[0].tolist(), "jack_plain")
+    assert np.allclose(matrix_from_euler_extrinsic_xyz(written), told.reshape(3, 3).numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("rotation", ["euler", "aa", "6d", "symmetric"])
+def test_the_decoders_loss_is_finite_and_small_offsets_suffice(rotation: str) -> None:
+    model, scenes = model_of(rotation=rotation).requires_grad_(True), toy_scenes(6, 6)
+    seen = GlimpseSet(model, scenes, 1, 1)
+    picture = torch.arange(6)
+    exact = seen.glimpse.rotation.clone()
+    exact[picture, :] = scenes.rotation[:, :1]  # as if the tower were right
+    glimpse = replace(seen.glimpse, rotation=exact)
+
+    parts = decoder_step_loss(model, glimpse, seen.scenes, torch.zeros_like(seen.peaks).where(scenes.exists, -1))
+
+    assert all(torch.isfinite(value) for value in parts.values())
+    # The head starts at zero, and the label is the way to write the rotation that lies nearest to what the tower tells.
+    assert float(parts["rotation"].detach()) < 1e-4
+
+
+def test_high_peaks_are_the_objects_that_the_tower_sees() -> None:
+    model = model_of()
+    glimpse = model.look(toy_scenes(7, 1).images.permute(0, 3, 1, 2) / 255.0)
+    glimpse.score[0] = torch.tensor([0.9, 0.1, 0.2])
+    glimpse.rotation[0, 0] = torch.eye(3).flatten()
+
+    objects, confidences = peaks_as_objects(model, glimpse, 0)
+
+    assert len(objects) == 1
+    assert objects[0].rotation == (0.0, 0.0, 0.0)
+    assert objects[0].shape in TOYS.words["shape"]
+    assert 0.0 < confidences[0] <= 0.9
+
+
+def test_a_checkpoint_keeps_the_tower_the_camera_and_the_symmetries(tmp_path: Path) -> None:
+    model = model_of()
+    picture = toy_scenes(8, 1).images.permute(0, 3, 1, 2) / 255.0
+
+    save_checkpoint(tmp_path, model)
+    loaded = load_checkpoint(tmp_path)
+
+    assert loaded.config == model.config
+    assert dict(loaded.config.vocabulary.symmetries) == {"jack_paired": ((0.0, 0.0, 1.0, 2),)}
+    assert torch.allclose(loaded.look(picture).location, model.look(picture).location, atol=5e-3)
+
+
+def test_a_config_reads_back_what_it_wrote() -> None:
+    assert config_from_json(config_to_json(TINY_POSE), "here") == TINY_POSE
+
+
+def test_a_fixed_camera_is_not_written_and_a_pose_tower_needs_one() -> None:
+    with pytest.raises(WeightsError, match='"camera" of the decoder to false'):
+        replace(TINY_POSE, decoder=replace(TINY_POSE.decoder, camera=True))
+    moving = GeometryConfig(0.0, 0.5, 11.0, 35.0, 32.0, {"large": 0.7, "small": 0.35})
+    with pytest.raises(WeightsError, match="needs a FixedCamera"):
+        ModelConfig("x", CLEVR, moving, TINY_POSE.vision, TINY_POSE.decoder)
