@@ -31,7 +31,7 @@ from torch import Tensor
 from igllm_addon.core.graphics_code import parse
 from igllm_addon.model_runner.checkpoint import load_checkpoint
 from igllm_addon.model_runner.decoding import ProgramWriter
-from igllm_addon.model_runner.evaluation import pictures_in
+from igllm_addon.model_runner.infer_command import pictures_in
 from igllm_addon.model_runner.model import Glimpse, Igllm
 from igllm_addon.model_runner.pictures import picture_from_bytes
 from igllm_addon.model_runner.predictor import picture_tensor

@@ -12,7 +12,7 @@ import difflib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ from .core.errors import IgllmError, UsageError, WeightsError
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+    from .core.protocol import Prediction
+    from .core.vocabulary import Vocabulary
     from .derender import Report
     from .source import Source
 
@@ -169,9 +171,16 @@ def _train(arguments: Sequence[str]) -> int:
 
 
 def _infer(arguments: Sequence[str]) -> int:
-    from .model_runner.evaluation import main_infer
+    from .bridge.client import RunnerClient
+    from .bridge.link import ServedRunner
+    from .bridge.many_pictures import predictions_for
+    from .model_runner.infer_command import main_infer
 
-    return main_infer(list(arguments))
+    def ask_runner(pictures: Iterator[tuple[str, bytes]], model: str, vocabulary: Vocabulary) -> Iterator[Prediction]:
+        with RunnerClient(ServedRunner(), client_name="igllm infer") as client:
+            yield from predictions_for(client, pictures, _model(model), vocabulary)
+
+    return main_infer(list(arguments), ask_runner)
 
 
 def _evaluate(arguments: Sequence[str]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`igllm infer`: a model's answers for every picture of a folder or tar. `igllm evaluate`: answers against labels.
+"""`igllm evaluate`: answers, as `igllm infer` writes them (infer_command.py), against labels.
 
 Labels and pictures of the 2D experiment are its 2d.npz, or one array of it (dot_layout.py). A data set of meshes brings its
 vocabulary.json and meshes.npz along, in the folder of its shards.
@@ -13,14 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
+from typing import Any
 
 from ..core.command_line import SentenceParser
 from ..core.errors import SceneError, UsageError, WeightsError
@@ -29,19 +24,12 @@ from ..core.scene import SceneObject
 from ..core.vocabulary import CLEVR, VOCABULARIES, Vocabulary
 from ..core.vocabulary_json import vocabulary_from_json
 from .data import read_samples, shards_in
-from .dot_layout import dot_files, dot_labels, is_dots
+from .dot_layout import dot_labels, is_dots
 from .metrics import PictureScore, Report, report, score_picture
-from .pictures import picture_from_bytes
 from .pose_metrics import POINTS_NAME, MeshPoints, load_points, pose_lines
 from .reliability import Reliability
-from .shipped import DEFAULT_MODEL, model_directory
+from .shipped import model_directory
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from .predictor import Predictor
-
-_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VOCABULARY_NAME = "vocabulary.json"  # beside the shards of a data set whose words are its own
 FRAMES = {"canonical": ("3d_coords_canonical", "yaw_radians_canonical"), "world": ("3d_coords", "yaw_radians")}
 
@@ -54,47 +42,6 @@ class Evaluation:
     frames: dict[str, Report]
     unanswered: int
     parse_failures: int
-
-
-def pictures_in(source: Path, names_alone: bool = False) -> Iterator[tuple[str, bytes]]:
-    """(file name, bytes) of each picture in a folder, in the tars of a folder, or in one tar. names_alone: nothing is read."""
-    if is_dots(source):
-        yield from dot_files(source, names_alone)
-        return
-    if source.is_dir():
-        files = sorted(path for path in source.iterdir() if path.suffix.lower() in _PICTURE_SUFFIXES)
-        if files:
-            yield from ((path.name, b"" if names_alone else path.read_bytes()) for path in files)
-            return
-    for shard in shards_in(source) if source.is_dir() else [source]:
-        try:
-            with tarfile.open(shard) as archive:
-                for member in archive:
-                    extracted = archive.extractfile(member)
-                    if extracted is not None and member.name.lower().endswith(_PICTURE_SUFFIXES):
-                        yield PurePosixPath(member.name).name, b"" if names_alone else extracted.read()
-        except (OSError, tarfile.TarError) as caught:
-            raise UsageError(f"{shard} is neither a folder of pictures nor a tar ({caught}).") from caught
-
-
-def answer(predictor: Predictor, model: Path, source: Path) -> dict[str, Any]:
-    """The answers file for every picture in `source`, as plain data."""
-    total = sum(1 for _ in pictures_in(source, names_alone=True))
-    names: list[str] = []
-
-    def pictures() -> Iterator[Image.Image]:
-        for name, data in pictures_in(source):
-            names.append(name)
-            yield picture_from_bytes(data, name)
-
-    predictions = tqdm(
-        predictor.predict_many(pictures()), total=total, desc="infer", unit="picture", file=sys.stderr, mininterval=2.0
-    )
-    programs = [{"outputs": prediction.code, "confidences": list(prediction.confidences)} for prediction in predictions]
-    answers = dict(zip(names, programs, strict=True))
-    if not answers:
-        raise UsageError(f"{source} holds no pictures; give a folder or a tar with PNG or JPEG files.")
-    return {"model_path": str(model), "model_base": None, "model_name": predictor.name, "answers": answers}
 
 
 def read_labels(source: Path) -> dict[str, list[dict[str, Any]]]:
@@ -199,31 +146,6 @@ def _reliability_line(figures: Reliability) -> str:
         f"  confidence of {figures.statements} statements: mean {figures.mean_confidence:.3f}  right {figures.right_share:.3f}"
         f"  calibration error {figures.calibration_error:.3f}  AUROC {figures.auroc:.3f}"
     )
-
-
-def main_infer(argv: list[str] | None = None) -> int:
-    """`igllm infer`."""
-    parser = SentenceParser(prog="igllm infer", description="Write a model's program for every picture.")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model's name or a checkpoint's folder")
-    parser.add_argument("--images", type=Path, required=True, help="a folder of pictures, a tar, or a folder of tar shards")
-    parser.add_argument("--out", type=Path, required=True, help="the answers file to write (JSON)")
-    options = parser.parse_args(argv)
-    from .predictor import Predictor
-
-    directory = model_directory(options.model)
-    unfinished = options.out.with_name(f".{options.out.name}.unfinished")
-    try:  # before the work, not after it
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()
-    except OSError as error:
-        raise UsageError(f"{options.out} cannot be written ({error.strerror}); choose another --out.") from error
-    try:
-        value = answer(Predictor.load(directory), directory, options.images)
-        unfinished.write_text(json.dumps(value) + "\n", encoding="utf-8")
-        unfinished.replace(options.out)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return 0
 
 
 def main_evaluate(argv: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from tiny_models import tiny_model
 
 from igllm_addon.core.errors import UsageError
 from igllm_addon.core.graphics_code import parse
-from igllm_addon.core.vocabulary import CLEVR
+from igllm_addon.core.vocabulary import CLEVR, Vocabulary
 from igllm_addon.model_runner.checkpoint import save_checkpoint
-from igllm_addon.model_runner.evaluation import main_evaluate, main_infer, pictures_in
+from igllm_addon.model_runner.evaluation import main_evaluate
+from igllm_addon.model_runner.infer_command import NamedPicture, Program, main_infer, pictures_in
 
 LABEL = {
     "shape": "cube",
@@ -152,6 +154,10 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         main_evaluate(["--labels", str(labels), "--predictions", str(answers)])
 
 
+def _nobody(pictures: Iterator[NamedPicture], model: str, vocabulary: Vocabulary) -> Iterator[Program]:
+    raise AssertionError("no runner is to be asked without --connect")
+
+
 def test_infer_answers_every_picture_of_a_tar(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "tiny", tiny_model(5))
     with tarfile.open(tmp_path / "images.tar", "w") as archive:
@@ -160,7 +166,8 @@ def test_infer_answers_every_picture_of_a_tar(tmp_path: Path) -> None:
             member.size = len(_png(index))
             archive.addfile(member, io.BytesIO(_png(index)))
 
-    main_infer(["--model", str(tmp_path / "tiny"), "--images", str(tmp_path / "images.tar"), "--out", str(tmp_path / "a.json")])
+    arguments = ["--model", str(tmp_path / "tiny"), "--images", str(tmp_path / "images.tar"), "--out", str(tmp_path / "a.json")]
+    main_infer(arguments, _nobody)
 
     value = json.loads((tmp_path / "a.json").read_text())
     assert sorted(value) == ["answers", "model_base", "model_name", "model_path"]
@@ -178,4 +185,4 @@ def test_answers_that_cannot_be_written_are_refused_before_the_work(tmp_path: Pa
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(UsageError, match="cannot be written"):
-        main_infer(["--images", str(tmp_path), "--out", str(tmp_path / "file" / "answers.json")])
+        main_infer(["--images", str(tmp_path), "--out", str(tmp_path / "file" / "answers.json")], _nobody)
