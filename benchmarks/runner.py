@@ -2,7 +2,9 @@
 """What a model runner costs: seconds to start, to the first program and to the next ones, milliseconds from a cancel to its
 answer, and memory before, with, and after a model, for both ways to a runner. Prints JSON.
 
-    python benchmarks/runner.py docs/pictures/demo.png [--model clevr-small] [--cancels 50]
+A cancel is tried while the model looks at the picture, and in fresh runners while they load the model, which takes seconds.
+
+    python benchmarks/runner.py docs/pictures/demo.png [--model clevr-small] [--cancels 50] [--cold-cancels 6]
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from igllm_addon.core.rendezvous import RUNTIME_VARIABLE
 from igllm_addon.core.vocabulary import CLEVR
 
 _WARM_PREDICTIONS = 10
-_STAGE_OF_LOOKING = "looking at the picture"
+_STAGE_OF_LOOKING, _STAGE_OF_LOADING = "looking at the picture", "loading the model"
+_LOADING_S = 5.0  # over which the cancels of fresh runners are spread
 
 
 def main() -> None:
@@ -36,15 +39,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default="clevr-small")
-    parser.add_argument("--cancels", type=int, default=50)
+    parser.add_argument("--cancels", type=int, default=50, help="while the model looks")
+    parser.add_argument("--cold-cancels", type=int, default=6, help="while it is loaded; each takes a fresh runner")
     options = parser.parse_args()
     request = Predict(options.picture.read_bytes(), options.model, CLEVR)
     child = RunnerClient(runner_command())
     result = {"load average": os.getloadavg()[0], "stdio": measured(child, request, options.cancels, None)}
+    waits_s = [_LOADING_S * (index + 0.5) / options.cold_cancels for index in range(options.cold_cancels)]
+    result["cancel ms while loading"] = [cold_cancel_ms_or_none(request, wait_s) for wait_s in waits_s]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "igllm_addon", "serve"]
         environment = os.environ | {RUNTIME_VARIABLE: folder}
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as server:
+        # In a session of its own, as RunnerClient starts a child: Linux shares its processors out among sessions.
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as server:
             assert server.stderr is not None
             server.stderr.readline()
             client = RunnerClient(ServedRunner(Path(folder) / "serve.json"))
@@ -74,24 +81,33 @@ def measured(client: RunnerClient, request: Predict, cancels: int, pid: int | No
             "seconds of the first prediction": round(first_s, 3),
             "seconds of a warm prediction, median": round(statistics.median(warm), 4),
             "seconds of the first one after unload": round(reload_s, 3),
-            "cancel ms": {"median": statistics.median(latencies), "worst": latencies[-1], "count": len(latencies)},
+            "cancel ms while looking": {"median": statistics.median(latencies), "worst": latencies[-1], "count": len(latencies)},
             "memory MB": {"idle": idle_mb, "loaded": loaded_mb, "unloaded": unloaded_mb, "reloaded": rss_mb(process)},
         }
 
 
-def cancel_ms_or_none(client: RunnerClient, request: Predict) -> float | None:
-    """Of a request whose picture the model is looking at; None where the program came before the cancel was sent."""
+def cancel_ms_or_none(
+    client: RunnerClient, request: Predict, stage: str = _STAGE_OF_LOOKING, wait_s: float = 0.0
+) -> float | None:
+    """Of a request that is at this stage since `wait_s`; None where its answer came before the cancel was sent."""
     request_id = client.send(request)
-    looking = False
-    while not looking:
+    reached = False
+    while not reached:
         for message in client.poll(1.0):
-            looking |= isinstance(message, Progress) and message.stage == _STAGE_OF_LOOKING
+            reached |= isinstance(message, Progress) and message.stage == stage
             if isinstance(message, Prediction | Failure):
                 return None
+    time.sleep(wait_s)
     asked = time.perf_counter()
     client.cancel(request_id)
     answer = until_answer(client, request_id)
     return round(1000 * (time.perf_counter() - asked), 2) if isinstance(answer, Failure) else None
+
+
+def cold_cancel_ms_or_none(request: Predict, wait_s: float) -> float | None:
+    """Of a fresh runner's first request, while the model is loaded."""
+    with RunnerClient(runner_command()) as client:
+        return cancel_ms_or_none(client, request, _STAGE_OF_LOADING, wait_s)
 
 
 def seconds(client: RunnerClient, request: Predict) -> float:

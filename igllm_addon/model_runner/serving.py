@@ -36,6 +36,7 @@ from ..core.protocol import (
     read_messages,
 )
 from . import answers
+from .heavy_imports import heavy_imports
 from .schedule import Schedule
 from .session import Session
 
@@ -264,6 +265,6 @@ def _load_predictor(name: str) -> Predicts:
     from .shipped import model_directory
 
     folder = model_directory(name)  # before torch is imported, which takes seconds
-    from .predictor import Predictor
-
+    with heavy_imports():
+        from .predictor import Predictor
     return Predictor.load(folder)
