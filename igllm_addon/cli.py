@@ -164,6 +164,12 @@ def _generate(arguments: Sequence[str]) -> int:
     return generate(arguments)
 
 
+def _assets(arguments: Sequence[str]) -> int:
+    from .render_templates.assets_command import main as assets
+
+    return assets(arguments)
+
+
 def _train(arguments: Sequence[str]) -> int:
     from .model_runner.training import main as train
 
@@ -227,6 +233,7 @@ def _doctor(arguments: Sequence[str]) -> int:
 VERBS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "derender": (_derender, "a picture to a Blender scene"),
     "generate": (_generate, "a data set of pictures, labels and graphics code"),
+    "assets": (_assets, "what a library of meshes holds"),
     "train": (_train, "a model from a data set"),
     "infer": (_infer, "a model's programs for many pictures"),
     "evaluate": (_evaluate, "a model's programs against labels"),

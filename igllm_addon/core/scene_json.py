@@ -8,9 +8,9 @@
                  "power": number, "size": number, "color_rgb": [r, g, b]}],
      "backdrop": str}
 
-An object leaves out what is None, "camera" is null where there is none, and "backdrop" is left out; every other key is required. Units and axes are
-those of scene.py. Reading is strict: a key that is unknown or missing and a value of another type raise SceneError, and
-its sentence names the place, as in objects[2].location.
+An object leaves out what is None, "camera" is null where there is none, and "backdrop" is left out; every other key is
+required. Units and axes are those of scene.py. Reading is strict: a key that is unknown or missing and a value of another type
+raise SceneError, and its sentence names the place, as in objects[2].location.
 """
 
 from __future__ import annotations

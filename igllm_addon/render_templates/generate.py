@@ -17,6 +17,7 @@ from pathlib import Path
 
 # What a parent calls its workers with instead of a template's name.
 WORKER = "--worker"
+MEASURER = "--measure-meshes"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,6 +26,10 @@ def main(argv: Sequence[str]) -> int:
         from .worker import main as serve
 
         return serve()
+    if list(argv) == [MEASURER]:
+        from .meshes.measuring import main as measure
+
+        return measure()
     from .generate_command import run_command
 
     return run_command(argv)

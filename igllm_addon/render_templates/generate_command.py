@@ -17,6 +17,8 @@ from . import generate as entry
 from .crew import CrewOptions
 from .dots2d.generate_command import run_dots2d
 from .generation import Report, generate
+from .meshes.catalogue import SHIPPED
+from .meshes.indexing import up_to_date_catalogue
 from .render_options import ENGINES, RenderOptions
 from .run_options import LAYOUTS, PASSES, RunOptions
 from .template import template_named, templates
@@ -58,6 +60,8 @@ def _generate(arguments: argparse.Namespace) -> Report:
         raise UsageError(
             f"The template {template.name!r} has no option --{strange[0]}; it has {', '.join(sorted(known)) or 'none'}."
         )
+    if "library" in known:
+        up_to_date_catalogue(given.get("library", SHIPPED), measurer_command, report=_report_to_stderr)
     options = template.given_options(given, arguments.split, arguments.height / arguments.width)
     render = RenderOptions(arguments.width, arguments.height, arguments.engine, arguments.samples, arguments.denoise)
     run = RunOptions(
@@ -78,19 +82,29 @@ def _generate(arguments: argparse.Namespace) -> Report:
     return generate(run, arguments.count, arguments.out, worker_command(), threads, crew, sys.stderr)
 
 
-def worker_command() -> list[str]:
-    """How to start a process that has Blender: the Blender that runs this, or this Python with the bpy wheel."""
+def worker_command(role: str = entry.WORKER) -> list[str]:
+    """How to start a process that has Blender: the Blender that runs this, or this Python with the bpy wheel. role: what it does,
+    WORKER or MEASURER of generate.py."""
     bpy = sys.modules.get("bpy")
     file = str(Path(entry.__file__).resolve())
     if bpy is not None and bpy.app.binary_path:
         start = [bpy.app.binary_path, "--background", "--factory-startup", "--python-exit-code", "1"]
-        return [*start, "--python", file, "--", entry.WORKER]
+        return [*start, "--python", file, "--", role]
     if importlib.util.find_spec("bpy") is None:
         raise UsageError(
             f"{sys.executable} has no Blender: install the bpy wheel there (pip install bpy),"
             f" or run blender --background --python {file} -- with the same arguments."
         )
-    return [sys.executable, "-P", file, entry.WORKER]
+    return [sys.executable, "-P", file, role]
+
+
+def measurer_command() -> list[str]:
+    """How to start the process that looks at meshes."""
+    return worker_command(entry.MEASURER)
+
+
+def _report_to_stderr(sentence: str) -> None:
+    print(f"looking at mesh {sentence}", file=sys.stderr)
 
 
 def usable_cores() -> int:

@@ -55,7 +55,7 @@ def clear(collection: bpy.types.Collection) -> None:
 
 
 def prepare_world(scene: bpy.types.Scene, name: str, color: Vector3 = (0.0, 0.0, 0.0)) -> None:
-    """A world of one colour, which lights as it shows, and the Standard view transform, for a Blender scene that shows nothing else."""
+    """A world of one colour, which lights as it shows, and the Standard view transform, for a scene that shows nothing else."""
     world = bpy.data.worlds.get(name) or bpy.data.worlds.new(name)
     if world.node_tree is None:  # before Blender 5.0 a new world has no tree
         world.use_nodes = True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which pixel shows which mesh, how far away and facing where, from triangles alone. No bpy.
 
-A depth buffer at the pixels' centres. Every pair of a triangle and a pixel centre inside its bounding rectangle is tried at once, so
-that a few thousand triangles cost some milliseconds. Letters: T triangles, Q pairs.
+A depth buffer at the pixels' centres. Every pair of a triangle and a pixel centre inside its bounding rectangle is tried at once,
+so that a few thousand triangles cost some milliseconds. Letters: T triangles, Q pairs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PosedMesh:
 
 
 def trace_meshes(camera: Camera, meshes: Sequence[PosedMesh], width_px: int, height_px: int) -> Surfaces:
-    """What every pixel's centre shows. A triangle that reaches behind the camera is left out. Normals are flat, towards the camera."""
+    """What every pixel's centre shows. A triangle that reaches behind the camera is left out. Normals are flat and face it."""
     depth = np.full(height_px * width_px, np.inf)
     instances = np.zeros(height_px * width_px, dtype=np.int32)
     normals = np.zeros((height_px * width_px, 3))
@@ -55,11 +55,6 @@ def trace_meshes(camera: Camera, meshes: Sequence[PosedMesh], width_px: int, hei
             depth[at], instances[at], normals[at] = found, number, facing[triangle]
     shape = (height_px, width_px)
     return Surfaces(instances.reshape(shape), depth.reshape(shape), normals.reshape(*shape, 3))
-
-
-def silhouette_pixels(camera: Camera, mesh: PosedMesh, width_px: int, height_px: int) -> int:
-    """How many pixels the mesh alone would take."""
-    return int(np.isfinite(trace_meshes(camera, [mesh], width_px, height_px).depth).sum())
 
 
 def _bounds(corners: Array, width_px: int, height_px: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -2,8 +2,8 @@
 """Scenes of a library's meshes in Blender. Uses bpy.
 
 Each mesh is imported once and shared by every object that shows it. What identifies it stands in the mesh's custom property
-"igllm_shape", so that it survives renaming and copying by hand. A mesh that the library does not have, or that cannot be read any more,
-becomes a box of its size that shows its name.
+"igllm_shape", so that it survives renaming and copying by hand. A mesh that the library does not have, or that cannot be read any
+more, becomes a box of its size that shows its name.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class MeshSide:
         surroundings.prepare_world(scene, "Mesh world", self._stage.air_rgb)
         # One colour all around needs no map of where it is bright.
         scene.world.cycles.sampling_method = "NONE"
+        # The light that the white floor throws back shows; what comes after it costs much of a frame's time.
+        scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 2, 1, 1
 
     def _mesh(self, word: str) -> bpy.types.Mesh:
         name = f"igllm {word}"[:60]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known about a library of meshes: catalogue.json, geometry/WORD.npz and previews/WORD.png in one folder. No bpy.
 
-Blender measures the meshes once (measuring.py); everything else (vocabulary, sampling, visibility, metrics) reads the catalogue. A
-library may carry its catalogue in its own folder igllm_catalogue/, as the shipped one does; else it lies in the user's cache.
+Blender measures the meshes once (measuring.py); everything else (vocabulary, sampling, visibility, metrics) reads the catalogue.
+A library may carry its catalogue in its own folder igllm_catalogue/, as the shipped one does; else it lies in the user's cache.
 """
 
 from __future__ import annotations

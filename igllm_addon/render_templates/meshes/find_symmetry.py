@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which turns leave a mesh as it looks, found by turning points of its surface and comparing. No bpy.
 
-Two sets of points are drawn from the same surface: how near the points of one lie to the other, and how often their colours agree,
-is what "the same" looks like at this density. A turn that leaves both almost as they were cannot be seen.
+Two sets of points are drawn from the same surface: how near the points of one lie to the other, and how often their colours
+agree, is what "the same" looks like at this density. A turn that leaves both almost as they were cannot be seen.
 Letters: P probes, S points that they are compared with.
 """
 

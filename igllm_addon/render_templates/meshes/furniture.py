@@ -12,7 +12,7 @@ import numpy as np
 
 from .parts import Part, bent, box, mirrored, turned
 from .shipped_model import Model
-from .textures import badge, band, checks, dots, plain, stripes, wood
+from .textures import Pattern, badge, band, checks, dots, plain, stripes, wood
 
 
 def _legs(x: float, y: float, height: float, thickness: float, tile: int, splay: float = 0.0) -> list[Part]:
@@ -206,7 +206,7 @@ def tripod_lamp() -> Model:
     )
 
 
-def _framed(frame: tuple[int, int, int], inside: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+def _framed(frame: tuple[int, int, int], inside: tuple[int, int, int]) -> Pattern:
     return badge(frame, inside, 0.5, 0.5, 0.33)
 
 

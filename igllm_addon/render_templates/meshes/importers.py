@@ -72,6 +72,16 @@ def names_in_blend(path: Path) -> list[str]:
         raise MeshError(f"Blender cannot open it ({str(error).strip()})") from error
 
 
+def save_marked_objects(folder: Path) -> list[str]:
+    """Write the objects of the open .blend that are marked as assets into folder/marked.blend, from where they can be read like
+    any other library; their names. Nothing is written where none is marked."""
+    marked = [item for item in bpy.data.objects if item.asset_data is not None and item.type == "MESH" and not item.library]
+    if marked:
+        folder.mkdir(parents=True, exist_ok=True)
+        bpy.data.libraries.write(str(folder / "marked.blend"), set(marked), fake_user=True, compress=True)
+    return sorted(item.name for item in marked)
+
+
 def mesh_of_object(item: Any) -> Imported:
     """The same of an object of the open .blend, modifiers applied; the object itself stays as it is."""
     if item.type != "MESH":
@@ -195,7 +205,8 @@ def _missing_textures(objects: list[Any]) -> list[str]:
 @contextmanager
 def _leaving_nothing_behind() -> Iterator[list[Any]]:
     """Remove the objects and meshes that came meanwhile, but for the meshes that are put into the list."""
-    objects, meshes, kept = set(bpy.data.objects), set(bpy.data.meshes), []
+    kept: list[Any] = []
+    objects, meshes = set(bpy.data.objects), set(bpy.data.meshes)
     try:
         yield kept
     finally:

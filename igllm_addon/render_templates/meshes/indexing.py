@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring a library's catalogue up to date: which files are new or changed, who looks at them, what could not be used. No bpy.
 
-The looking is done by measuring.py in a Blender of its own. A file that kills it, or that keeps it busy for too long, is skipped like
-any other that cannot be used.
+The looking is done by measuring.py in a Blender of its own. A file that kills it, or that keeps it busy for too long, is skipped
+like any other that cannot be used.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def up_to_date_catalogue(
     previews: bool = True,
     report: Callable[[str], None] = lambda sentence: None,
 ) -> Update:
-    """The library's catalogue, after looking at the files that are new or changed. `command` tells how to start measuring.py; it is
-    asked only where there is something to look at. home: where the catalogue goes (default: where it is, or the cache)."""
+    """The library's catalogue, after looking at the files that are new or changed. `command` tells how to start measuring.py; it
+    is asked only where there is something to look at. home: where the catalogue goes (default: where it is, or the cache)."""
     folder = library_folder(library)
     known = read_catalogue_or_none(folder)
     if known is not None and folder == SHIPPED_FOLDER and home is None:
@@ -69,7 +69,10 @@ def up_to_date_catalogue(
         if changed:
             job = {"library": str(folder), "home": str(place), "previews": previews, "stated": stated}
             for found in _measured(command(), job, changed, report):
-                (entries if isinstance(found, MeshEntry) else skipped).append(found)  # type: ignore[arg-type, attr-defined]
+                if isinstance(found, MeshEntry):
+                    entries.append(found)
+                else:
+                    skipped.append(found)
         catalogue = Catalogue(folder, place, _unique(entries, skipped), tuple(sorted(skipped, key=lambda item: item.path)))
         if changed or known is None or known.entries != catalogue.entries or known.skipped != catalogue.skipped:
             write_catalogue(catalogue)
@@ -88,7 +91,8 @@ def _still_true(
     for file in files:
         old = [entry for entry in known.entries.values() if entry.path == file.path] if known else []
         bad = [item for item in known.skipped if item.path.split(" (")[0] == file.path] if known else []
-        same = [_same_file(folder, file, item) for item in (*old, *bad)]
+        known_items: list[MeshEntry | Skipped] = [*old, *bad]
+        same = [_same_file(folder, file, item) for item in known_items]
         restated = any(_restated(entry, stated) for entry in old)
         renamed = any(entry.object_name is None and entry.word != file.word for entry in old)
         if not same or not all(same) or restated or renamed:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process that looks at mesh files, one a line of its stdin, and writes what it finds. Uses bpy; indexing.py is its parent.
 
-Lines in: the job {"library", "home", "previews", "stated"} first, then one file each as scan.py describes it. Lines out: {"igllm":
-"ready"}, then for each file {"igllm": "measured", "path", "meshes": [...], "skipped": [...]}. A file that kills Blender kills this
-process, and the parent goes on with another one.
+Lines in: the job {"library", "home", "previews", "stated"} first, then one file each as scan.py describes it. Lines out:
+{"igllm": "ready"}, then for each file {"igllm": "measured", "path", "meshes": [...], "skipped": [...]}. A file that kills Blender
+kills this process, and the parent goes on with another one.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def colored_points(mesh: Any, count: int = _COLORED_POINTS) -> tuple[NDArray[np.
     return points, _colors(mesh, materials[picked], uvs)
 
 
-def _colors(mesh: Any, materials: NDArray[np.int32], uvs: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _colors(mesh: Any, materials: NDArray[np.int32], uvs: NDArray[Any] | None) -> NDArray[np.float64]:
     colors = np.full((len(materials), 3), 0.8)
     for index, material in enumerate(mesh.materials):
         chosen = materials == index

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the templates that show a library's meshes have in common. No bpy.
 
-They have one fixed camera, so programs are written in the world frame and need no camera statement. An object's location is the centre
-of its mesh's bounding box, whose diagonal is 1; its rotation are Euler angles about the fixed x, y, z axes, in radians.
+They have one fixed camera, so programs are written in the world frame and need no camera statement. An object's location is the
+centre of its mesh's bounding box, whose diagonal is 1; its rotation are Euler angles about the fixed x, y, z axes, in radians.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class MeshTemplate(Template):
         words = self.vocabulary.words["shape"]
         buffer = io.BytesIO()
         points = {word: self.catalogue.geometry(word).surface_points().astype(np.float32) for word in words}
-        np.savez_compressed(buffer, **points)  # type: ignore[arg-type]
+        np.savez_compressed(buffer, **points)
         value = vocabulary_to_json(self.vocabulary) | {"classes": {word: self.catalogue.entry(word).class_name for word in words}}
         classes = value.pop("classes")
         return {

@@ -168,7 +168,8 @@ def bent(path: ArrayLike, radius: float | Sequence[float], tile: int = 0, around
         across = _unit(across - way * (across @ way))
         other = np.cross(way, across)
         rings.append(point + size * (np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * other))
-    faces, uvs = [], []
+    faces: list[Face] = []
+    uvs: list[Array] = []
     last = len(points) - 1
     for band in range(last):
         for step in range(around):

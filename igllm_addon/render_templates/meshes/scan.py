@@ -4,10 +4,10 @@
 Two layouts are known by what lies in them:
 
     ShapeNetCore v2     SYNSET/MODEL/models/model_normalized.obj; taxonomy.json names the synsets
-    any other folder    files of the known kinds at any depth; a file's class is the folder right under the library's, if there is one
+    any other folder    files of the known kinds at any depth; a file's class is the folder right under the library's, if any
 
-A mesh is called `<class>_<id>` where it has a class, else by its file's name. Words keep letters, digits, '-' and '.'; everything else
-becomes '-'.
+A mesh is called `<class>_<id>` where it has a class, else by its file's name. Words keep letters, digits, '-' and '.'; everything
+else becomes '-'.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ...core.errors import UsageError
 from ...core.vocabulary import WORD_LENGTH_LIMIT
 
 KINDS = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx", ".blend")
+_COMPANIONS = (".mtl", ".bin", ".png", ".jpg")  # of a loose file, by its own name
 _SHAPENET_MODEL = "models/model_normalized.obj"
 _SYNSET = re.compile(r"\d{8}")
 TAXONOMY = "taxonomy.json"
@@ -30,7 +32,8 @@ TAXONOMY = "taxonomy.json"
 @dataclass(frozen=True)
 class MeshFile:
     """path: relative to the library. word: what its mesh is called; a .blend may hold several, whose names are added to it.
-    class_name: None where nothing names one. bytes, modified_ns: what a change is noticed by."""
+    class_name: None where nothing names one. bytes, modified_ns: what a change is noticed by, its materials and textures
+    included."""
 
     path: str
     word: str
@@ -74,7 +77,9 @@ def _shapenet_files(folder: Path) -> list[MeshFile]:
     for synset in sorted(entry for entry in folder.iterdir() if _SYNSET.fullmatch(entry.name) and entry.is_dir()):
         class_name = names.get(synset.name, synset.name)
         for model in sorted(entry for entry in synset.iterdir() if (entry / _SHAPENET_MODEL).is_file()):
-            found.append(_file(folder, model / _SHAPENET_MODEL, f"{class_name}_{_word(model.name)}", class_name))
+            path = model / _SHAPENET_MODEL
+            others = [entry for entry in sorted(model.rglob("*")) if entry.is_file() and entry != path]
+            found.append(_file(folder, path, f"{class_name}_{_word(model.name)}", class_name, others))
     return found
 
 
@@ -89,13 +94,17 @@ def _loose_files(folder: Path) -> list[MeshFile]:
             inside = path.relative_to(folder).parts
             class_name = _word(inside[0]) if len(inside) > 1 else None
             stem = _word(path.stem)
-            found.append(_file(folder, path, f"{class_name}_{stem}" if class_name else stem, class_name))
+            others = [other for ending in _COMPANIONS if (other := path.with_suffix(ending)).is_file()]
+            found.append(_file(folder, path, f"{class_name}_{stem}" if class_name else stem, class_name, others))
     return found
 
 
-def _file(folder: Path, path: Path, word: str, class_name: str | None) -> MeshFile:
-    about = path.stat()
-    return MeshFile(path.relative_to(folder).as_posix(), word[:WORD_LENGTH_LIMIT], class_name, about.st_size, about.st_mtime_ns)
+def _file(folder: Path, path: Path, word: str, class_name: str | None, companions: Iterable[Path] = ()) -> MeshFile:
+    """companions: files that belong to it, such as textures; a change of them is a change of the mesh."""
+    known = [entry.stat() for entry in (path, *companions)]
+    changed = max(about.st_mtime_ns for about in known)
+    size = sum(about.st_size for about in known)
+    return MeshFile(path.relative_to(folder).as_posix(), word[:WORD_LENGTH_LIMIT], class_name, size, changed)
 
 
 def _with_words_of_their_own(found: list[MeshFile]) -> list[MeshFile]:

@@ -5,8 +5,8 @@
     SYNSET/NAME/models/model_normalized.obj, .mtl      y up, front -z, the bounding box's centre in the origin, its diagonal 1
     SYNSET/NAME/images/texture.png
 
-Synsets are WordNet's offsets as ShapeNetCore has them, so that a program that knows ShapeNet finds its way. The same files come out
-on every machine: numbers are rounded to six decimals.
+Synsets are WordNet's offsets as ShapeNetCore has them, so that a program that knows ShapeNet finds its way. Numbers are rounded
+to five decimals, so that other builds of numpy write the same.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Numbered:
 
 def _y_up(vectors: Array) -> Array:
     """From z up and front +y to OBJ's y up and front -z."""
-    return vectors[:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0])
+    return np.asarray(vectors[:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0]))
 
 
 def _taxonomy(models: list[Model]) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .parts import Array, Part
+from .parts import Part
 from .textures import Pattern
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """class_name, name: its words. parts: in the object's own axes, z up and front +y. patterns: its texture's tiles.
-    symmetry: generators of the turns that cannot be seen (core/symmetries.py), for the catalogue's test."""
+    """class_name, name: its words. parts: in the object's own axes, z up and front +y. patterns: its texture's tiles."""
 
     class_name: str
     name: str
@@ -31,5 +31,5 @@ class Model:
         return [part.moved(x, y, z).scaled(size, size, size) for part in self.parts]
 
 
-def _used(part: Part) -> Array:
-    return np.unique(np.concatenate([np.asarray(face) for face in part.faces]))
+def _used(part: Part) -> NDArray[np.intp]:
+    return np.asarray(np.unique(np.concatenate([np.asarray(face) for face in part.faces])))

@@ -9,7 +9,7 @@ import numpy as np
 
 from .parts import Part, Point2, bent, turned
 from .shipped_model import Model
-from .textures import badge, checks, halves, plain, stripes
+from .textures import Pattern, badge, checks, halves, plain, stripes
 
 
 def _bowl(outside: list[Point2], wall: float, inside_tile: int = 1, around: int = 28) -> Part:
@@ -93,7 +93,7 @@ def espresso() -> Model:
     )
 
 
-def _half_striped(first: tuple[int, int, int], second: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+def _half_striped(first: tuple[int, int, int], second: tuple[int, int, int]) -> Pattern:
     striped = stripes(first, second, 4, upright=False)
     return lambda u, v: np.where((u < 0.5)[..., None], striped(u, v), np.asarray(first, dtype=np.float64))
 

@@ -62,7 +62,7 @@ def halves(left: Rgb, right: Rgb) -> Pattern:
 
 def fading(low: Rgb, high: Rgb) -> Pattern:
     """From one colour at the lower end to another at the upper."""
-    return lambda u, v: np.asarray(low) * (1.0 - v[..., None]) + np.asarray(high) * v[..., None]
+    return lambda u, v: np.asarray(np.asarray(low) * (1.0 - v[..., None]) + np.asarray(high) * v[..., None])
 
 
 def badge(ground: Rgb, color: Rgb, u_middle: float, v_middle: float, radius: float, narrow: float = 1.0) -> Pattern:
@@ -78,7 +78,7 @@ def wood(color: Rgb, grain: float = 0.16) -> Pattern:
         fibre = 0.6 * np.sin(55.0 * bent) + 0.4 * np.sin(23.0 * bent + 1.3)
         # Few shades keep the file small.
         shade = 1.0 + grain * np.round(2.0 * fibre) / 2.0
-        return np.asarray(color) * shade[..., None]
+        return np.asarray(np.asarray(color) * shade[..., None])
 
     return pattern
 

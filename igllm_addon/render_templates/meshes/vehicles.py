@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .parts import Part, Point2, bent, box, extruded, mirrored, turned
+from .parts import Array, Part, Point2, bent, box, extruded, mirrored, turned
 from .shipped_model import Model
-from .textures import Rgb, plain, stripes
+from .textures import Pattern, Rgb, plain, stripes
 
 _PORT, _STARBOARD = (220, 20, 30), (20, 180, 60)  # the lights at an aeroplane's left and right wing tips
 _GLASS, _TYRE, _CHROME = (70, 110, 140), (30, 30, 33), (200, 203, 208)
@@ -46,7 +46,7 @@ def _body(side_view: Iterable[Point2], width: float, tile: int, narrow: float = 
     return Part(points, part.faces, part.uvs, part.tiles, smooth=False)
 
 
-def _car(name: str, parts: list[Part], main: Rgb, second: Rgb, extra: Sequence = ()) -> Model:  # type: ignore[type-arg]
+def _car(name: str, parts: list[Part], main: Rgb, second: Rgb, extra: Sequence[Pattern] = ()) -> Model:
     patterns = [
         plain(main),
         plain(second),
@@ -120,8 +120,8 @@ def taxi() -> Model:
     return _car("taxi", parts, (244, 184, 30), (250, 250, 250), [_long_checks()])
 
 
-def _long_checks():  # type: ignore[no-untyped-def]
-    def pattern(u, v):  # type: ignore[no-untyped-def]
+def _long_checks() -> Pattern:
+    def pattern(u: Array, v: Array) -> Array:
         dark = (np.floor(u * 16) + np.floor(v * 2)) % 2
         return np.where(dark[..., None] > 0, np.array([25.0, 25.0, 28.0]), np.array([250.0, 250.0, 250.0]))
 
@@ -150,15 +150,15 @@ def _tip_lights(x: float, y: float, z: float, size: float = 0.12) -> list[Part]:
     return [lamp.moved(-x, y, z), green.moved(x, y, z)]
 
 
-def _plane(name: str, parts: list[Part], hull: object, wing: Rgb, below: Rgb, fin: Rgb, dark: Rgb = (60, 64, 72)) -> Model:
+def _plane(name: str, parts: list[Part], hull: Pattern, wing: Rgb, below: Rgb, fin: Rgb, dark: Rgb = (60, 64, 72)) -> Model:
     patterns = [hull, plain(wing), plain(below), plain(fin), plain(dark), plain((120, 190, 225)), plain(_PORT), plain(_STARBOARD)]
-    return Model("airplane", name, parts, patterns)  # type: ignore[arg-type]
+    return Model("airplane", name, parts, patterns)
 
 
-def _hull(above: Rgb, below: Rgb, line: Rgb):  # type: ignore[no-untyped-def]
+def _hull(above: Rgb, below: Rgb, line: Rgb) -> Pattern:
     """The skin of a fuselage: dark or light below, a line of another colour along both flanks."""
 
-    def pattern(u, v):  # type: ignore[no-untyped-def]
+    def pattern(u: Array, v: Array) -> Array:
         around = np.abs(u - 0.75)  # after the turn about x the underside lies at u = 0.75
         around = np.minimum(around, 1.0 - around)
         color = np.where((around < 0.2)[..., None], np.asarray(below, float), np.asarray(above, float))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """IG-LLM's ShapeNet experiment: one to four meshes standing on white, not touching, each well in view. No bpy.
 
-`train` and `val_ID` show the meshes that are not held out in their own colours or with hues turned by up to 60°. `val_OOD_texture`
-shows the same meshes with hues turned by 120° to 240°, which training never did; `val_OOD_shape` shows the held-out meshes, every
-fifth of a class (the last of a smaller one with at least three), whose words stand in the vocabulary, but which no training saw.
+`train` and `val_ID` show the meshes that are not held out in their own colours or with hues turned by up to 60°.
+`val_OOD_texture` shows the same meshes with hues turned by 120° to 240°, which training never did; `val_OOD_shape` shows the
+held-out meshes, every fifth of a class (the last of a smaller one with at least three), whose words stand in the vocabulary, but
+which no training saw.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
+from ...core.frames import project
 from ...core.rotations import matrix_from_yaw
 from ...core.scene import Scene, SceneObject
 from ..meshes.catalogue import SHIPPED, Catalogue
 from ..meshes.mesh_template import MeshTemplate, chosen_words
 from ..meshes.posing import left_to_right, posed_mesh, posed_object, random_rotation
 from ..meshes.stage import Stage, camera_at, sun_from
-from ..zbuffer import silhouette_pixels, trace_meshes
+from ..zbuffer import trace_meshes
 
 Array = NDArray[np.float64]
 
@@ -40,8 +42,8 @@ _EDGE_PX = 2  # a mesh stays so far away from the picture's edges, on a picture 
 
 @dataclass(frozen=True)
 class ShapenetOptions:
-    """library: "shipped" or a folder of meshes. meshes: words separated by commas, or "all". domain: "seen", "texture" or "shape",
-    see above; the split chooses it. rotation: "yaw" about the vertical, or "full". aspect: picture height over width."""
+    """library: "shipped" or a folder of meshes. meshes: words separated by commas, or "all". domain: "seen", "texture" or
+    "shape", see above; the split chooses it. rotation: "yaw" about the vertical, or "full". aspect: picture height over width."""
 
     library: str = SHIPPED
     meshes: str = "all"
@@ -135,19 +137,13 @@ class ShapenetTemplate(MeshTemplate):
         camera, width = self.stage.camera, _VISIBILITY_WIDTH_PX
         height = round(width * aspect)
         meshes = [posed_mesh(self.catalogue, item) for item in objects]
-        instances = trace_meshes(camera, meshes, width, height).instances
-        inner = instances[_EDGE_PX:-_EDGE_PX, _EDGE_PX:-_EDGE_PX]
-        if (inner > 0).sum() != (instances > 0).sum():
+        pixels = np.concatenate([project(camera, mesh.vertices, width, height) for mesh in meshes])[:, :2]
+        if pixels.min() < _EDGE_PX or (pixels > np.array([width, height]) - _EDGE_PX).any():
             return False
-        counts = np.bincount(instances.ravel(), minlength=len(meshes) + 1)[1:]
-        if counts.min() < _LEAST_VISIBLE_PX:
-            return False
-        if len(meshes) == 1:
-            return True
-        return all(
-            visible >= _LEAST_VISIBLE_SHARE * silhouette_pixels(camera, mesh, width, height)
-            for visible, mesh in zip(counts, meshes, strict=True)
-        )
+        depths = np.stack([trace_meshes(camera, [mesh], width, height).depth for mesh in meshes])
+        alone = np.isfinite(depths)
+        visible = (alone & (depths == depths.min(axis=0))).sum(axis=(1, 2))
+        return bool((visible >= _LEAST_VISIBLE_PX).all() and (visible >= _LEAST_VISIBLE_SHARE * alone.sum(axis=(1, 2))).all())
 
 
 def _texture_or_none(rng: np.random.Generator, domain: str) -> str | None:

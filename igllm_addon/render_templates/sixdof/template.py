@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """IG-LLM's 6-DoF experiment: one of several meshes, anywhere in the view and turned any way. No bpy.
 
-The origin of the mesh lies in a cube around the world's origin, evenly in that part of it where the mesh's bounding ball is wholly in
-the picture. `val_ID` is drawn by the same rule as `train`.
+The origin of the mesh lies in a cube around the world's origin, evenly in that part of it where the mesh's bounding ball is
+wholly in the picture. `val_ID` is drawn by the same rule as `train`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _MESH_RADIUS = 0.5  # half of a bounding box's diagonal
 
 @dataclass(frozen=True)
 class SixdofOptions:
-    """library: "shipped" or a folder of meshes. meshes: words separated by commas, or "all"; "" is a choice of six of the shipped ones,
-    all of any other library. backdrop: "plain", or "patches" of random colours to distract. aspect: picture height over width."""
+    """library: "shipped" or a folder of meshes. meshes: words separated by commas, or "all"; "" is a choice of six of the shipped
+    ones, all of any other library. backdrop: "plain", or "patches" of random colours to distract. aspect: picture height over
+    width."""
 
     library: str = SHIPPED
     meshes: str = ""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """IG-LLM's SO(3) experiment: one mesh, one camera, every rotation. No bpy.
 
-`train` and `val_ID` leave a part of rotation space out and `val_OOD` is that part: the rotations within 40° of one of twelve centres,
-which are the turns of a tetrahedron after one fixed turn that has no special place in any encoding. The balls do not meet (their
-centres are at least 120° apart), lie evenly over SO(3), and take 21 % of it. A ball is the same set whatever the encoding, so none
-is favoured by the way of cutting; the centre of each is 40° away from all that training showed, so that a model has to go between
-what it saw, as on IG-LLM's 2D checkerboard, while every side of the mesh has been seen.
+`train` and `val_ID` leave a part of rotation space out and `val_OOD` is that part: the rotations within 40° of one of twelve
+centres, which are the turns of a tetrahedron after one fixed turn that has no special place in any encoding. The balls do not
+meet (their centres are at least 120° apart), lie evenly over SO(3), and take 21 % of it. A ball is the same set whatever the
+encoding, so none is favoured by the way of cutting; the centre of each is 40° away from all that training showed, so that a model
+has to go between what it saw, as on IG-LLM's 2D checkerboard, while every side of the mesh has been seen.
 """
 
 from __future__ import annotations
