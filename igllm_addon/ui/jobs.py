@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import bpy
 
+from . import warm_up
 from .runner_session import RunnerSession, wait_for_endings
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def stop_everything() -> None:
             work.cancel()
     session.end(wait=True)
     wait_for_endings(_QUIT_LIMIT_S)
+    warm_up.wait(_QUIT_LIMIT_S)
     state.__init__()  # type: ignore[misc]  # back to the defaults, in the same object that everybody imported
 
 

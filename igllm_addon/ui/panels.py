@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import jobs, preferences
+from . import jobs, preferences, warm_up
 from .folders import PACKAGE
 from .properties import OTHER_MODEL
 from .result_operators import shown_result, shown_result_or_none
@@ -28,6 +28,7 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The rows, the button at their end or the progress in its place."""
+        warm_up.begin_once()
         layout, settings = self.layout, context.scene.igllm
         missing = preferences.what_is_missing()
         if missing:

@@ -173,6 +173,7 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=1200.0, metavar="SECONDS", help="for one start of Blender")
     parser.add_argument("--if-possible", action="store_true", help="say why, and succeed, where no Debian tree can be had")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and take everything down on the way out
     out: Path = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     try:

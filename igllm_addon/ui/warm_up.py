@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports aside what the first press of De-render Image needs, so that the press itself is short.
+
+Enabling the extension imports none of it; this begins when the panel is drawn for the first time. A thread that imports gives way
+to Blender's main thread every few milliseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+
+_threads: list[threading.Thread] = []
+
+
+def begin_once() -> None:
+    """Returns at once."""
+    if not _threads:
+        _threads.append(threading.Thread(target=_import, name="igllm warm-up", daemon=True))
+        _threads[0].start()
+
+
+def wait(limit_s: float) -> None:
+    """Before the extension is disabled or Blender quits."""
+    for thread in _threads:
+        thread.join(limit_s)
+    _threads.clear()
+
+
+def _import() -> None:
+    from ..bridge import client
+    from ..render_templates.template import template_named
+    from . import derender_order, derender_run, view_of_result
+
+    assert client and derender_order and derender_run and view_of_result
+    template_named("clevr").blender_side()
