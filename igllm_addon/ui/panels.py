@@ -53,7 +53,6 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
             row.scale_y = 1.6
             row.enabled = not missing
             row.operator("igllm.derender", icon="SHADERFX")
-        self._draw_failure(context)
 
     def _draw_missing(self, context: bpy.types.Context, missing: str) -> None:
         box = self.layout.box()
@@ -79,12 +78,26 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
         row.progress(factor=run.fraction or 0.0, text=f"{run.stage}  {run.elapsed_s:.0f} s")
         row.operator("igllm.cancel", text="", icon="X")
 
-    def _draw_failure(self, context: bpy.types.Context) -> None:
-        if jobs.state.failure is None:
-            return
-        box = self.layout.box()
-        draw_sentence(box, jobs.state.failure.sentence, context, icon="ERROR")
-        box.operator("igllm.copy_details", icon="COPYDOWN")
+
+class IGLLM_PT_failure(_InSidebar, bpy.types.Panel):
+    """What went wrong. A panel of its own, because Blender takes the first thing below a progress bar that is gone for that bar,
+    and draws it so, while the pointer rests there."""
+
+    bl_label = "Failure"
+    bl_parent_id = "IGLLM_PT_derender"
+    bl_options = {"HIDE_HEADER"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Only after one, until the next run."""
+        return jobs.state.failure is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The sentence and its button."""
+        if jobs.state.failure is not None:
+            box = self.layout.box()
+            draw_sentence(box, jobs.state.failure.sentence, context, icon="ERROR")
+            box.operator("igllm.copy_details", icon="COPYDOWN")
 
 
 class IGLLM_PT_options(_InSidebar, bpy.types.Panel):
@@ -205,4 +218,4 @@ class IGLLM_PT_generate(_InSidebar, bpy.types.Panel):
         layout.operator("igllm.open_folder", icon="FILE_FOLDER")
 
 
-CLASSES = (IGLLM_PT_derender, IGLLM_PT_options, IGLLM_PT_result, IGLLM_PT_compare, IGLLM_PT_generate)
+CLASSES = (IGLLM_PT_derender, IGLLM_PT_failure, IGLLM_PT_options, IGLLM_PT_result, IGLLM_PT_compare, IGLLM_PT_generate)

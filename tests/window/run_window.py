@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INSIDE = Path("/opt/igllm_window")
 WIDTH, HEIGHT = 1280, 800
 DISPLAY = ":97"
-ACTS = ("work", "meddle", "drop", "quit", "kill")
+ACTS = ("work", "fail", "meddle", "drop", "quit", "kill")
 SMALL = ["--width", "64", "--height", "48", "--samples", "1", "--workers", "1"]
 # Stands for the system's file browser, which a tree without a desktop has not.
 XDG_OPEN = f'#!/bin/sh\necho "$1" > {INSIDE}/out/opened.txt\n'
