@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from .config import PatchConfig
 
 _ORDERS = 3  # of waves in a filter: none, a half, a whole one
-_GAIN = 0.05  # a feature is about one for twenty pixels of full colour that fit its filter
+_GAIN = 0.02  # a feature is about one for fifty pixels of full colour that fit its filter, so that few saturate
 
 
 class PatchTower(nn.Module):
