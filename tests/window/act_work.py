@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An artist's day: install, set up, de-render, undo, cancel, compare, de-render the viewport, generate, disable; and a failure."""
+"""An artist's day: install, set up, de-render, undo, cancel, compare, the viewport, generate, disable; and a failure."""
 
 from __future__ import annotations
 
@@ -199,9 +199,11 @@ def act_fail() -> Iterator[float]:
     yield from enabled()
     yield from use_existing_python()
     play_fake("crash")
+    stalls.watch()
     yield from settled()
     press_big_button()
     yield from until(lambda: state().failure is not None)
+    found["main_thread"] = stalls.report()
     yield from settled()
     take_picture("failure")
     found["failure"] = state().failure.sentence
