@@ -25,11 +25,11 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
 def vocabulary_from_json(data: Any) -> Vocabulary:
     """What vocabulary_to_json was given; SceneError where the data is no vocabulary."""
     try:
-        value = {key: _tuples(entry) for key, entry in dict(data).items()}
+        value = {"words": data["words"], **{key: _tuples(entry) for key, entry in dict(data).items()}}
         for name in _MAPPINGS:
             value[name] = {key: _tuples(entry) for key, entry in dict(data.get(name, {})).items()}
         return Vocabulary(**value)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise SceneError(f"this is no vocabulary as a data set or a checkpoint has it ({error})") from error
 
 
