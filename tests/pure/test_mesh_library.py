@@ -12,6 +12,7 @@ import pytest
 
 from igllm_addon.core.errors import RenderError, UsageError
 from igllm_addon.core.rotations import matrix_from_yaw
+from igllm_addon.render_templates.assets_command import main
 from igllm_addon.render_templates.meshes.catalogue import SHIPPED, read_catalogue, read_catalogue_or_none
 from igllm_addon.render_templates.meshes.find_symmetry import find_symmetry
 from igllm_addon.render_templates.meshes.indexing import Update, up_to_date_catalogue
@@ -265,3 +266,25 @@ def test_a_lopsided_thing_has_no_symmetry() -> None:
     points[points[:, 0] > 0.1, 2] *= 1.6
 
     assert find_symmetry(points @ matrix_from_yaw(0.4).T, GREY) == ()
+
+
+def test_the_command_lists_the_shipped_meshes(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main([])
+
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "table_square            154 faces  0.63 x 0.63 x 0.47  quarter turns about z\n" in said
+    assert "30 meshes, 0 files looked at now; the catalogue is " in said
+
+
+def test_the_command_writes_the_shipped_meshes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["--out", str(tmp_path / "set")])
+
+    assert status == 0
+    assert capsys.readouterr().out == f"30 meshes in {tmp_path / 'set'}\n"
+    assert [item.word for item in scan(tmp_path / "set")] == sorted(read_catalogue(SHIPPED).entries)
+
+
+def test_the_command_writes_only_the_shipped_meshes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--out writes the shipped meshes; leave FOLDER away"):
+        main([str(tmp_path), "--out", str(tmp_path / "set")])

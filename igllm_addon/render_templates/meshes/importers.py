@@ -82,18 +82,6 @@ def save_marked_objects(folder: Path) -> list[str]:
     return sorted(item.name for item in marked)
 
 
-def mesh_of_object(item: Any) -> Imported:
-    """The same of an object of the open .blend, modifiers applied; the object itself stays as it is."""
-    if item.type != "MESH":
-        raise MeshError(f"{item.name!r} is no mesh")
-    mesh = bpy.data.meshes.new_from_object(item.evaluated_get(bpy.context.evaluated_depsgraph_get()))
-    mesh.transform(Matrix.LocRotScale(None, None, item.matrix_world.to_scale()))
-    if not len(mesh.polygons):
-        bpy.data.meshes.remove(mesh)
-        raise MeshError(f"{item.name!r} has no faces")
-    return Imported(mesh, (), _normalise(mesh))
-
-
 def _from_file(path: Path) -> list[Any]:
     operators = {
         ".obj": lambda name: bpy.ops.wm.obj_import(filepath=name, forward_axis="NEGATIVE_Z", up_axis="Y"),
@@ -101,7 +89,7 @@ def _from_file(path: Path) -> list[Any]:
         ".stl": lambda name: bpy.ops.wm.stl_import(filepath=name),
         ".glb": lambda name: bpy.ops.import_scene.gltf(filepath=name),
         ".gltf": lambda name: bpy.ops.import_scene.gltf(filepath=name),
-        ".fbx": _import_fbx,
+        ".fbx": lambda name: bpy.ops.import_scene.fbx(filepath=name),
     }
     before = set(bpy.data.objects)
     try:
@@ -112,13 +100,6 @@ def _from_file(path: Path) -> list[Any]:
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise MeshError(f"Blender cannot read it ({lines[-1].strip().removeprefix('Error: ')})") from error
     return [item for item in bpy.data.objects if item not in before]
-
-
-def _import_fbx(name: str) -> None:
-    if hasattr(bpy.ops.wm, "fbx_import") and "FBX" in str(getattr(bpy.types, "WM_OT_fbx_import", "")):
-        bpy.ops.wm.fbx_import(filepath=name)
-    else:
-        bpy.ops.import_scene.fbx(filepath=name)
 
 
 def _from_blend(path: Path, object_name: str | None) -> list[Any]:

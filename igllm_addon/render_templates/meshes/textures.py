@@ -60,11 +60,6 @@ def halves(left: Rgb, right: Rgb) -> Pattern:
     return lambda u, v: _chosen(u > 0.5, left, right)
 
 
-def fading(low: Rgb, high: Rgb) -> Pattern:
-    """From one colour at the lower end to another at the upper."""
-    return lambda u, v: np.asarray(np.asarray(low) * (1.0 - v[..., None]) + np.asarray(high) * v[..., None])
-
-
 def badge(ground: Rgb, color: Rgb, u_middle: float, v_middle: float, radius: float, narrow: float = 1.0) -> Pattern:
     """One large spot of this radius along v, `narrow` times slimmer along u; around a turned part it stands on one side."""
     return lambda u, v: _chosen(np.hypot((u - u_middle) * narrow, v - v_middle) < radius, ground, color)
@@ -79,16 +74,6 @@ def wood(color: Rgb, grain: float = 0.16) -> Pattern:
         # Few shades keep the file small.
         shade = 1.0 + grain * np.round(2.0 * fibre) / 2.0
         return np.asarray(np.asarray(color) * shade[..., None])
-
-    return pattern
-
-
-def windows(ground: Rgb, glass: Rgb, count: int, low: float, high: float) -> Pattern:
-    """A row of `count` windows between two heights."""
-
-    def pattern(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
-        inside = (v > low) & (v < high) & (np.abs(u * count % 1.0 - 0.5) < 0.3)
-        return _chosen(inside, ground, glass)
 
     return pattern
 
