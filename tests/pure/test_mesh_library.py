@@ -273,7 +273,7 @@ def test_the_command_lists_the_shipped_meshes(capsys: pytest.CaptureFixture[str]
 
     said = capsys.readouterr().out
     assert status == 0
-    assert "table_square            154 faces  0.63 x 0.63 x 0.47  quarter turns about z\n" in said
+    assert "table_square           154 faces  0.63 x 0.63 x 0.47  quarter turns about z\n" in said
     assert "30 meshes, 0 files looked at now; the catalogue is " in said
 
 
