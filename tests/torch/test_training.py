@@ -143,11 +143,12 @@ def test_variety_keeps_pictures_in_range_and_depends_on_the_generator_alone() ->
     assert not torch.allclose(first[0], scenes.images[0, : first.shape[2]].permute(2, 0, 1) / 255.0, atol=1e-3)
 
 
-def test_the_config_in_the_repository_can_be_read() -> None:
-    config = read_training_config(Path(__file__).parents[2] / "configs" / "clevr-small.json")
+@pytest.mark.parametrize(("name", "width_px"), [("clevr-small", 240), ("clevr-cogent", 160)])
+def test_the_configs_in_the_repository_can_be_read(name: str, width_px: int) -> None:
+    config = read_training_config(Path(__file__).parents[2] / "configs" / f"{name}.json")
 
-    assert config.model.name == "clevr-small"
-    assert config.model.vision.input_width_px == 240
+    assert config.model.name == name
+    assert config.model.vision.input_width_px == width_px
 
 
 @pytest.mark.parametrize(
