@@ -32,7 +32,7 @@ def rolled(
     angle = torch.where(inside.all(dim=1), angle, torch.zeros_like(angle))
     turn = tower.world_from_camera @ _about_view(angle) @ tower.world_from_camera.T  # (B, 3, 3)
     location = tower.origin + torch.einsum("bij,bmj->bmi", turn, batch.location - tower.origin)
-    rotation = torch.einsum("bij,bmjk->bmik", turn, batch.rotation.unflatten(2, (3, 3))).flatten(2)
+    rotation = torch.einsum("bij,bmjk->bmik", turn, batch.rotation.reshape(*batch.rotation.shape[:2], 3, 3)).flatten(2)
     location = torch.where(batch.exists[..., None], location, batch.location)
     return _turned(pictures, angle), replace(
         batch, uv=_turned_uv(batch.uv, angle, width, height), location=location, rotation=rotation
