@@ -108,11 +108,13 @@ class PoseConfig:
 @dataclass(frozen=True, slots=True)
 class PatchConfig:
     """A frozen tower of random filters (patch_tower.py): square patches of `patch_px` pixels of a picture resized to
-    `input_width_px`, each as `feature_width` numbers, of which two are its place."""
+    `input_width_px`, each as `feature_width` numbers, of which two are its place. gain: what a pixel of full colour that fits a
+    filter adds to a feature before it saturates at 1."""
 
     input_width_px: int = 112
     patch_px: int = 14
     feature_width: int = 66
+    gain: float = 0.05
     seed: int = 1
     kind: str = "random_patches"
 

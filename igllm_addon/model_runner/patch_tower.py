@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from .config import PatchConfig
 
 _ORDERS = 3  # of waves in a filter: none, a half, a whole one
-_GAIN = 0.02  # a feature is about one for fifty pixels of full colour that fit its filter, so that few saturate
 
 
 class PatchTower(nn.Module):
@@ -41,7 +40,7 @@ class PatchTower(nn.Module):
         side = self.config.patch_px
         height, width = pictures.shape[2:]
         patches = F.unfold(F.pad(1.0 - pictures, (0, -width % side, 0, -height % side)), side, stride=side)  # (B, 3·side², V)
-        features = torch.tanh(_GAIN * F.linear(patches.transpose(1, 2), self.filters) + self.bias)
+        features = torch.tanh(self.config.gain * F.linear(patches.transpose(1, 2), self.filters) + self.bias)
         rows, columns = -(-height // side), -(-width // side)
         u = (torch.arange(columns, device=pictures.device) + 0.5) * (2.0 * side / width) - 1.0
         v = (torch.arange(rows, device=pictures.device) + 0.5) * (2.0 * side / height) - 1.0
