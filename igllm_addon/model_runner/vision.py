@@ -161,6 +161,8 @@ class VisionTower(nn.Module):
         if not self.config.second_look_px:
             return added
         rows = torch.nonzero(trust >= _LEAST_TRUST)[:, 0]
+        if not len(rows):
+            return added
         focal = focal_length_px(self.geometry, self.config.input_width_px)
         middle = place.new_tensor((maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2))
         centre_px = middle + place[rows] * place.new_tensor((focal, -focal))

@@ -65,6 +65,15 @@ def test_a_tower_that_gets_a_second_look_goes_on_where_it_was(tmp_path: Path) ->
     assert torch.equal(after.doubt, torch.zeros(2))
 
 
+def test_places_where_surely_nothing_is_are_not_looked_at_again() -> None:
+    tower = VisionTower(_LOOKING, TINY.geometry, TINY.vocabulary).eval()
+    places = torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([4, 5])
+
+    seen = tower.describe(tower(noise_pictures(1, 2, 48)), *places, torch.zeros(2))
+
+    assert torch.equal(seen.doubt, torch.zeros(2))
+
+
 def test_a_training_step_teaches_every_correction() -> None:
     tower = VisionTower(_LOOKING, TINY.geometry, TINY.vocabulary)
     parts = tower_step_loss(tower, _one_cube(), np.random.default_rng(1))

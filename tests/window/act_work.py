@@ -267,7 +267,7 @@ def generate() -> Iterator[float]:
     big = big_button()
     click(region.x + 120, big + 66)  # its header
     yield from settled()
-    press(buttons()[-1][0])
+    press(buttons()[-2][0])  # the last one opens the folder
     yield from until(lambda: state().generation is not None)
     yield from until(lambda: state().generation.fraction > 0.0 or state().generation.is_over)
     yield from settled()
