@@ -21,6 +21,7 @@ from .data import SceneTensors
 from .pose_augmentation import rolled
 from .pose_geometry import Alike
 from .pose_tower import FirstLook, PoseTower
+from .tower_training import centre_map_loss
 from .vision import STRIDE
 
 _SPREAD_PER_RADIUS = 0.15  # standard deviation of a centre's Gaussian, of the radius of the ball that holds the object
@@ -55,7 +56,7 @@ def pose_step_loss(
     uv = batch.uv[picture, item]
     cells = torch.floor(uv / STRIDE + _uniform(rng, tuple(uv.shape), _CELL_JITTER, device)).long()
     column, row = cells[:, 0].clamp(0, maps.heat.shape[2] - 1), cells[:, 1].clamp(0, maps.heat.shape[1] - 1)
-    parts = {"heat": _heat_loss(tower, maps.heat, batch, picture, item, radius)}
+    parts = {"heat": centre_map_loss(maps.heat, batch, _spread(tower, batch, picture, item, radius))}
     first = tower.first_look(maps, picture, row, column)
     per_radius = 1.0 / radius[:, None]
     parts["offset"] = _smooth((first.place - place) * per_radius / _PLACE_UNIT)
@@ -91,24 +92,12 @@ def _rotation_loss(tower: PoseTower, alike: Alike, found: Tensor, batch: SceneTe
     return F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=_SMOOTH_ROTATION)
 
 
-def _heat_loss(tower: PoseTower, heat: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor, radius: Tensor) -> Tensor:
-    """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object."""
-    device = heat.device
+def _spread(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Tensor, radius: Tensor) -> Tensor:
+    """(B, M) cells: the standard deviation of a centre's Gaussian."""
     focal_px = tower.config.input_width_px * tower.camera.focal_length_mm / tower.camera.sensor_width_mm
-    spread = torch.ones(batch.exists.shape, device=device)
+    spread = torch.ones(batch.exists.shape, device=radius.device)
     spread[picture, item] = (_SPREAD_PER_RADIUS * radius * focal_px / STRIDE).clamp(min=0.5)
-    rows, columns = torch.arange(heat.shape[1], device=device) + 0.5, torch.arange(heat.shape[2], device=device) + 0.5
-    centre = batch.uv / STRIDE  # (B, M, 2)
-    along = torch.exp(-((columns - centre[..., :1]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, w)
-    down = torch.exp(-((rows - centre[..., 1:]) ** 2) / (2.0 * spread[..., None] ** 2)) * batch.exists[..., None]  # (B, M, h)
-    target = (down[..., :, None] * along[..., None, :]).amax(dim=1)  # (B, h, w)
-    cell = torch.floor(centre[picture, item]).long()
-    is_centre = torch.zeros_like(heat, dtype=torch.bool)
-    is_centre[picture, cell[:, 1].clamp(0, heat.shape[1] - 1), cell[:, 0].clamp(0, heat.shape[2] - 1)] = True
-    probability = torch.sigmoid(heat)
-    found = -((1.0 - probability) ** 2 * F.logsigmoid(heat))[is_centre].sum()
-    invented = -((1.0 - target) ** 4 * probability**2 * F.logsigmoid(-heat))[~is_centre].sum()
-    return (found + invented) / max(1, len(picture))
+    return spread
 
 
 def _smooth(error: Tensor) -> Tensor:

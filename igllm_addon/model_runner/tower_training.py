@@ -42,7 +42,9 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     device = tower.half_extents.device
     pictures, batch = pictures.to(device), batch.to(device)
     maps = tower(pictures)
-    parts = {"heat": _heat_loss(maps.heat, batch)}
+    # An object on the ground is as high as half of it.
+    spread = _SPREAD_PER_HALF_EXTENT_M * batch.location[..., 2].clamp(min=0.1)
+    parts = {"heat": centre_map_loss(maps.heat, batch, spread)}
     picture, column_of_object = torch.nonzero(batch.exists, as_tuple=True)
     uv = batch.uv[picture, column_of_object]
     jitter = torch.from_numpy(rng.uniform(-_CELL_JITTER, _CELL_JITTER, tuple(uv.shape)).astype(np.float32)).to(device)
@@ -129,12 +131,12 @@ def object_depths(geometry: GeometryConfig, batch: SceneTensors, picture: Tensor
     return distance - (location * toward.T).sum(dim=1)
 
 
-def _heat_loss(heat: Tensor, batch: SceneTensors) -> Tensor:
-    """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object."""
+def centre_map_loss(heat: Tensor, batch: SceneTensors, spread: Tensor) -> Tensor:
+    """The penalty-reduced focal loss of CenterNet (Zhou et al. 2019, arXiv 1904.07850, section 3), per object. spread (B, M): the
+    standard deviation of each object's Gaussian, in cells; where no object is it must not be zero."""
     rows = torch.arange(heat.shape[1], device=heat.device) + 0.5
     columns = torch.arange(heat.shape[2], device=heat.device) + 0.5
     centre = batch.uv / STRIDE  # (B, M, 2)
-    spread = _SPREAD_PER_HALF_EXTENT_M * batch.location[..., 2].clamp(min=0.1)  # an object on the ground is as high as half of it
     along = torch.exp(-((columns - centre[..., :1]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, w)
     down = torch.exp(-((rows - centre[..., 1:]) ** 2) / (2.0 * spread[..., None] ** 2))  # (B, M, h)
     down = down * batch.exists[..., None]

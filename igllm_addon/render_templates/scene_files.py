@@ -20,6 +20,7 @@ from ..core.scene import Scene
 from .png import without_metadata
 from .render import apply_options, render_png
 from .render_options import RenderOptions
+from .surroundings import put_behind
 from .template import Template
 
 RENDER_NAME, BLEND_NAME = "render.png", "scene.blend"
@@ -97,12 +98,7 @@ def _show_behind(camera: bpy.types.Camera, background: Background) -> None:
     image.pack()
     # The packed picture stands for itself; the path of a temporary file would only mislead.
     image.filepath_raw = "//" + Path(background.name).with_suffix(".png").name
-    camera.show_background_images = True
-    shown = camera.background_images.new()
-    shown.image = image
-    shown.alpha = 0.5
-    shown.display_depth = "FRONT"
-    shown.frame_method = "FIT"
+    put_behind(camera, image)
 
 
 def _look_through_camera() -> None:

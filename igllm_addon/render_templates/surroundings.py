@@ -70,6 +70,35 @@ def prepare_world(scene: bpy.types.Scene, name: str, color: Vector3 = (0.0, 0.0,
     scene.display_settings.display_device = "sRGB"
 
 
+def posed_objects(
+    collection: bpy.types.Collection, matrix_world_from_scene: Matrix | None
+) -> list[tuple[bpy.types.Object, Matrix]]:
+    """The collection's objects as they are evaluated, each with its matrix in the scene's frame, in link order.
+
+    matrix_world_from_scene: where that frame stands in Blender's world; None: it is the world.
+    """
+    bpy.context.view_layer.update()
+    frame = matrix_world_from_scene.inverted() if matrix_world_from_scene is not None else Matrix()
+    return [(item, frame @ item.matrix_world) for item in collection.objects]
+
+
+def read_surroundings(posed: list[tuple[bpy.types.Object, Matrix]]) -> tuple[Camera | None, tuple[Light, ...]]:
+    """The first camera among these objects, and the lights of the kinds that scenes know."""
+    lights = tuple(read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
+    return next((read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"), None), lights
+
+
+def put_behind(camera: bpy.types.Camera, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
+    """Show a picture through the camera, half transparent, as wide as its view."""
+    camera.show_background_images = True
+    shown = camera.background_images.new()
+    shown.image = image
+    shown.alpha = 0.5
+    shown.display_depth = "FRONT"
+    shown.frame_method = "FIT"
+    return shown
+
+
 def read_light(item: bpy.types.Object, pose: Matrix) -> Light:
     """A light as it stands; pose is its matrix in the scene's frame."""
     is_sun = item.data.type == "SUN"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..render_templates.surroundings import put_behind
 from .picture_headers import quarter_turns
 from .properties import IGLLM_PG_result
 
@@ -43,12 +44,7 @@ def show(result: IGLLM_PG_result) -> None:
     camera, image = result.camera.data, result.picture
     if image is None or len(camera.background_images) > 0:
         return
-    camera.show_background_images = True
-    shown = camera.background_images.new()
-    shown.image = image
-    shown.alpha = 0.5
-    shown.display_depth = "FRONT"
-    shown.frame_method = "FIT"
+    shown = put_behind(camera, image)
     # Blender shows a file's rows as they are stored. It flips first, then turns, clockwise, without fitting anew.
     mirrored, turns = quarter_turns(result.picture_orientation)
     shown.use_flip_x = mirrored

@@ -260,7 +260,7 @@ def viewport_source() -> Iterator[float]:
 def generate() -> Iterator[float]:
     """Open the sub-panel, make pictures, cancel by the cross, go on, open the folder."""
     region, own = sidebar(), settings().generation
-    own.folder, own.count, own.width, own.height, own.samples = str(HERE / "out" / "data"), 4, 64, 48, 1
+    own.folder, own.count, own.width, own.height, own.samples = str(HERE / "out" / "data"), 12, 64, 48, 1
     before = sorted(item.name for item in bpy.data.objects)
     settings().result = None  # fewer panels, so that this one fits on the screen
     yield from settled()

@@ -16,7 +16,7 @@ from ...core.errors import SceneError
 from ...core.rotations import matrix_from_yaw, wrap_yaw, yaw_from_matrix
 from ...core.scene import Scene, SceneObject
 from ...core.vocabulary import CLEVR
-from ..surroundings import read_camera, read_light, vector
+from ..surroundings import posed_objects, read_surroundings, vector
 from . import constants
 from .constants import SHAPE_KEY
 from .materials import COLOR_NODE, MATERIAL_KEY, color_rgba
@@ -32,13 +32,9 @@ def read_scene(collection: bpy.types.Collection, matrix_world_from_scene: Matrix
     Anything in the collection that is no CLEVR shape, light or camera is left out. Raises SceneError for a shape that CLEVR's
     language cannot describe, such as a cube that is tipped over.
     """
-    bpy.context.view_layer.update()
-    frame = matrix_world_from_scene.inverted() if matrix_world_from_scene is not None else Matrix()
-    posed = [(item, frame @ item.matrix_world) for item in collection.objects]
+    posed = posed_objects(collection, matrix_world_from_scene)
     objects = tuple(_read_object(item, pose) for item, pose in posed if item.type == "MESH" and SHAPE_KEY in item.data)
-    lights = tuple(read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
-    cameras = [read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"]
-    camera = cameras[0] if cameras else None
+    camera, lights = read_surroundings(posed)
     return Scene(left_to_right(objects, camera) if camera is not None else objects, camera, lights)
 
 

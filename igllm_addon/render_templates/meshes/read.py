@@ -11,7 +11,7 @@ from mathutils import Matrix
 
 from ...core.errors import SceneError
 from ...core.scene import Scene, SceneObject
-from ..surroundings import read_camera, read_light, vector
+from ..surroundings import posed_objects, read_surroundings, vector
 from .importers import SHAPE_KEY
 from .posing import left_to_right, posed_object
 
@@ -27,14 +27,10 @@ def read_scene(collection: bpy.types.Collection, matrix_world_from_scene: Matrix
     matrix_world_from_scene: where the scene's frame stands in Blender's world. A mesh's scale is not told by graphics code and is
     left out; anything in the collection that is no mesh of a library, light, camera or backdrop is left out as a whole.
     """
-    bpy.context.view_layer.update()
-    frame = matrix_world_from_scene.inverted() if matrix_world_from_scene is not None else Matrix()
-    posed = [(item, frame @ item.matrix_world) for item in collection.objects]
+    posed = posed_objects(collection, matrix_world_from_scene)
     objects = tuple(_read_object(item, pose) for item, pose in posed if item.type == "MESH" and SHAPE_KEY in item.data)
-    lights = tuple(read_light(item, pose) for item, pose in posed if item.type == "LIGHT" and item.data.type in ("AREA", "SUN"))
-    cameras = [read_camera(item, pose) for item, pose in posed if item.type == "CAMERA"]
+    camera, lights = read_surroundings(posed)
     backdrops = [str(item[BACKDROP_KEY]) for item in collection.objects if BACKDROP_KEY in item]
-    camera = cameras[0] if cameras else None
     ordered = left_to_right(objects, camera) if camera is not None else objects
     return Scene(ordered, camera, lights, backdrops[0] if backdrops else None)
 
