@@ -8,8 +8,10 @@ What went wrong is one sentence on stderr. stdout holds the verb's answer and no
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +62,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{command}: interrupted.", file=sys.stderr)
         return 130
+
+
+def command() -> int:
+    """What the installed `igllm` calls: `main`, after which the process really ends.
+
+    The bpy wheel closes Blender when nothing refers to its module any more. Where something still does at the end, a thread that
+    waits or a traceback, the wheel of Blender 4.5 waits for ever for a thread of its own; so its clean-up is left out.
+    """
+    status = main()
+    if "bpy" in sys.modules:
+        with contextlib.suppress(BrokenPipeError):  # whoever read the answer has gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def _verb(name: str) -> Callable[[Sequence[str]], int]:

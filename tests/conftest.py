@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure, so nothing is timed; and a test run gives the same result every time. New examples are what
@@ -15,3 +18,14 @@ settings.load_profile("repeatable")
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that a test starts and
 # interrupts. With a handler of our own the children get the system's default back.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the process where Blender's module would wait for ever because a test's thread still refers to it; `igllm` does so, too
+    (igllm_addon.cli.command)."""
+    session = config.pluginmanager.get_plugin("session")
+    if "bpy" in sys.modules and session is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(session.exitstatus)
