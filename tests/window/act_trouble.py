@@ -13,6 +13,7 @@ import numpy as np
 from act_work import enabled, tab_is_shown, use_existing_python
 from hands import (
     HERE,
+    PICTURE,
     area,
     built,
     children,
@@ -87,7 +88,7 @@ def edit_mode() -> Iterator[float]:
 def picture_gone() -> Iterator[float]:
     """The picture's file is deleted once the runner has it."""
     copy = HERE / "out" / "going.png"
-    copy.write_bytes(Path(settings().filepath).read_bytes())
+    copy.write_bytes(Path(PICTURE).read_bytes())
     yield from begun(str(copy))
     copy.unlink()
     yield from until(lambda: state().derender is None)
@@ -111,7 +112,8 @@ def cancel_by_the_cross() -> Iterator[float]:
 def turned_picture() -> Iterator[float]:
     """The same picture as a JPEG whose rows are stored turned by a quarter: it has to look the same behind the camera."""
     shown = []
-    for name, path in (("upright", settings().filepath), ("turned", TURNED)):
+    for name, path in (("upright", PICTURE), ("turned", TURNED)):
+        use_runner()  # undo takes the panel's settings back, too
         play_fake("success")
         settings().filepath = path
         yield from de_rendered()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An artist's day: install, set up, de-render, undo, cancel, compare, the viewport, generate, disable; and a failure."""
+"""An artist's day: install, set up, de-render, undo, cancel, compare, the viewport, disable; a failure; a data set."""
 
 from __future__ import annotations
 
@@ -62,7 +62,6 @@ def act() -> Iterator[float]:
     yield from cancel()
     yield from compare()
     yield from viewport_source()
-    yield from generate()
     addon_utils.disable(PACKAGE)
     yield 1.0
     assert not hasattr(bpy.types.Scene, "igllm")
@@ -113,7 +112,7 @@ def set_up_by_button() -> Iterator[float]:
     yield from until(tab_is_shown, 0.5)
     bpy.context.preferences.system.use_online_access = True
     yield from settled()
-    press(buttons()[0][0])
+    yield from press(buttons()[0][0])
     yield 2.0
     take_picture("set_up_asks")
     xdotool("key", "Return")
@@ -160,8 +159,8 @@ def timed_run(name: str, shot: bool) -> Iterator[float]:
     """Press the button, wait for the first object and for the end."""
     yield 1.0
     y = big_button()
+    yield from press(y)
     clicked = time.perf_counter()
-    press(y)
     yield from until(lambda: state().derender is not None)
     before = built()
     yield from until(lambda: built() > before or state().derender is None)
@@ -181,7 +180,7 @@ def timed_run(name: str, shot: bool) -> Iterator[float]:
 def cancel() -> Iterator[float]:
     play_fake("slow")
     before = built(), len(bpy.data.meshes), len(bpy.data.materials), len(bpy.data.images), len(bpy.data.cameras)
-    press_big_button()
+    yield from press_big_button()
     yield from until(lambda: state().derender is not None)
     yield 3.0
     assert not bpy.ops.igllm.derender.poll(), "a second click is possible"
@@ -201,7 +200,7 @@ def act_fail() -> Iterator[float]:
     play_fake("crash")
     stalls.watch()
     yield from settled()
-    press_big_button()
+    yield from press_big_button()
     yield from until(lambda: state().failure is not None)
     found["main_thread"] = stalls.report()
     yield from settled()
@@ -209,7 +208,7 @@ def act_fail() -> Iterator[float]:
     found["failure"] = state().failure.sentence
     shown = buttons()
     big = next(number for number, (_, height) in enumerate(shown) if height >= BIG_PX)
-    press(shown[big + 1][0])
+    yield from press(shown[big + 1][0])
     yield from until(lambda: bpy.context.window_manager.clipboard)
     copied = bpy.context.window_manager.clipboard
     assert copied.startswith("Blender ") and found["failure"] in copied, f"Copy Details copied {copied!r}"
@@ -243,7 +242,7 @@ def viewport_source() -> Iterator[float]:
     settings().source = "VIEWPORT"
     play_model()
     yield 2.0
-    press_big_button()
+    yield from press_big_button()
     yield from until(lambda: state().derender is not None)
     yield from until(lambda: state().derender is None)
     assert state().failure is None, state().failure.details
@@ -257,17 +256,18 @@ def viewport_source() -> Iterator[float]:
     settings().source = "FILE"
 
 
-def generate() -> Iterator[float]:
-    """Open the sub-panel, make pictures, cancel by the cross, go on, open the folder."""
+def act_generate() -> Iterator[float]:
+    """Open the sub-panel, make pictures, cancel, go on, open the folder."""
+    yield from enabled()
+    yield from use_existing_python()
     region, own = sidebar(), settings().generation
-    own.folder, own.count, own.width, own.height, own.samples = str(HERE / "out" / "data"), 12, 64, 48, 1
+    own.folder, own.count, own.width, own.height, own.samples = str(HERE / "out" / "data"), 60, 64, 48, 1
     before = sorted(item.name for item in bpy.data.objects)
-    settings().result = None  # fewer panels, so that this one fits on the screen
     yield from settled()
     big = big_button()
-    click(region.x + 120, big + 66)  # its header
+    yield from click(region.x + 120, big + 66)  # its header
     yield from settled()
-    press(buttons()[-2][0])  # the last one opens the folder
+    yield from press(buttons()[-2][0])  # the last one opens the folder
     yield from until(lambda: state().generation is not None)
     yield from until(lambda: state().generation.fraction > 0.0 or state().generation.is_over)
     yield from settled()
@@ -275,14 +275,15 @@ def generate() -> Iterator[float]:
     bpy.ops.igllm.generate_cancel()
     yield from until(lambda: state().generation.is_over)
     assert not state().generation.failed, state().generation.details()
+    point_at_viewport()  # the button under the pointer has another colour
     yield from settled()
-    press(buttons()[-2][0])
+    yield from press(buttons()[-2][0])
     yield from until(lambda: not state().generation.is_over)
     yield from until(lambda: state().generation.is_over)
     assert not state().generation.failed, state().generation.details()
     yield from settled()
     take_picture("generated")
-    press(buttons()[-1][0])
+    yield from press(buttons()[-1][0])
     opened = HERE / "out" / "opened.txt"  # written by what stands for the system's file browser
     yield from until(opened.exists)
     assert os.path.samefile(opened.read_text(encoding="utf-8").strip(), own.folder)

@@ -26,6 +26,7 @@ from hands import HERE, found, take_picture
 ACTS = {
     "work": act_work.act,
     "fail": act_work.act_fail,
+    "generate": act_work.act_generate,
     "meddle": act_trouble.act_meddle,
     "drop": act_trouble.act_drop,
     "quit": act_trouble.act_quit,

@@ -56,10 +56,12 @@ def xdotool(*words: object) -> None:
     subprocess.run(["xdotool", *map(str, words)], check=True)
 
 
-def click(x: int, y: int) -> None:
+def click(x: int, y: int) -> Iterator[float]:
+    """Blender has to draw between the two: a button takes a click only once the pointer rests on it."""
     xdotool("mousemove", x, y)
-    time.sleep(0.1)
+    yield 0.3
     xdotool("click", 1)
+    yield 0.1
 
 
 def drag(start: tuple[int, int], end: tuple[int, int]) -> Iterator[float]:
@@ -103,22 +105,27 @@ def settled() -> Iterator[float]:
 
 
 def buttons() -> list[tuple[int, int]]:
-    """Middle and height, in pixels from the screen's top, of every operator button in the sidebar that can be pressed."""
+    """Middle and height, in pixels from the screen's top, of every operator button in the sidebar that can be pressed, but for
+    one under the pointer, whose colour is another."""
+    return [((start + end) // 2, end - start) for start, end in button_rows(screen_pixels(), 50) if end - start >= 12]
+
+
+def button_rows(pixels: np.ndarray, across: int) -> list[tuple[int, int]]:
+    """First and last row, from the screen's top, of what has a button's colour in one column of the sidebar."""
     region, height = sidebar(), window().height
     inner = bpy.context.preferences.themes[0].user_interface.wcol_tool.inner
     wanted = np.array([255.0 * value for value in inner[:3]])
-    column = screen_pixels()[:, region.x + 50].astype(float)
+    column = pixels[:, region.x + across].astype(float)
     is_button = np.abs(column - wanted).max(axis=1) < 12.0
     is_button[: height - (region.y + region.height)] = False
     is_button[height - region.y :] = False
     edges = np.flatnonzero(np.diff(np.concatenate(([0], is_button.astype(int), [0]))))
-    runs = [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-    return [((start + end) // 2, end - start) for start, end in runs if end - start >= 12]
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def press(y: int) -> None:
+def press(y: int) -> Iterator[float]:
     """A button of the sidebar at this height."""
-    click(sidebar().x + 120, y)
+    yield from click(sidebar().x + 120, y)
 
 
 def big_button() -> int:
@@ -128,22 +135,17 @@ def big_button() -> int:
     return high[0]
 
 
-def press_big_button() -> None:
-    press(big_button())
+def press_big_button() -> Iterator[float]:
+    yield from press(big_button())
 
 
 def cross() -> tuple[int, int]:
-    """The button at the right end of the progress bar: the last of a button's colour in its row."""
-    region = sidebar()
-    pixels = screen_pixels()
-    inner = bpy.context.preferences.themes[0].user_interface.wcol_tool.inner
-    wanted = np.array([255.0 * value for value in inner[:3]])
-    top = window().height - region.y - region.height
-    for y in range(top + 120, window().height - region.y):
-        row = pixels[y, region.x : region.x + region.width].astype(float)
-        columns = np.flatnonzero(np.abs(row - wanted).max(axis=1) < 12.0)
-        if 4 <= columns.size <= 24 and columns.min() > region.width // 2:
-            return int(region.x + columns.max() - 8), y + 12
+    """The button at the right end of the progress bar, which is as high as the big button."""
+    region, pixels = sidebar(), screen_pixels()
+    for across in range(region.width // 2, region.width):
+        for start, end in button_rows(pixels, across):
+            if end - start >= BIG_PX:
+                return region.x + across + 8, (start + end) // 2
     raise AssertionError("no cross is on the screen")
 
 

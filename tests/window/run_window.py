@@ -31,10 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 INSIDE = Path("/opt/igllm_window")
 WIDTH, HEIGHT = 1280, 800
 DISPLAY = ":97"
-ACTS = ("work", "fail", "meddle", "drop", "quit", "kill")
+ACTS = ("work", "fail", "generate", "meddle", "drop", "quit", "kill")
 SMALL = ["--width", "64", "--height", "48", "--samples", "1", "--workers", "1"]
 # Stands for the system's file browser, which a tree without a desktop has not.
 XDG_OPEN = f'#!/bin/sh\necho "$1" > {INSIDE}/out/opened.txt\n'
+
+
+class ActFailed(Exception):
+    """An act did not end as it should have, or left something behind."""
 
 
 def staged(tree: Path, extension: Path) -> Path:
@@ -86,8 +90,20 @@ def environment(act: str = "") -> dict[str, str]:
     }
 
 
+def played(tree: Path, act: str, out: Path, limit_s: float, tries: int) -> dict[str, Any]:
+    """`play`, begun anew where it went wrong and may be; software OpenGL on a busy machine loses a click now and then."""
+    for left in reversed(range(tries)):
+        try:
+            return play(tree, act, out, limit_s)
+        except (ActFailed, subprocess.TimeoutExpired) as error:
+            if not left:
+                raise SystemExit(str(error)) from None
+            print(f"{error}\nAct {act!r} is begun again; {left} more.", flush=True)
+    raise ValueError("an act is tried at least once")
+
+
 def play(tree: Path, act: str, out: Path, limit_s: float) -> dict[str, Any]:
-    """An act in a Blender of its own; what the driver found. A SystemExit where it failed or left a process behind."""
+    """An act in a Blender of its own; what the driver found. An ActFailed where it failed or left a process behind."""
     command = ["chroot", str(tree), "blender", "--factory-startup", "--gpu-backend", "opengl", "--no-window-focus"]
     command += ["--window-geometry", "0", "0", str(WIDTH), str(HEIGHT), "--python", str(INSIDE / "driver.py")]
     report = tree / INSIDE.relative_to("/") / "out" / f"{act}.json"
@@ -99,11 +115,11 @@ def play(tree: Path, act: str, out: Path, limit_s: float) -> dict[str, Any]:
             blender.kill()
     if blender.returncode != wanted or not report.is_file():
         log_text = log_path.read_text(encoding="utf-8", errors="replace")
-        raise SystemExit(f"Act {act!r} ended with status {blender.returncode}; its log is {log_path}:\n{log_text[-3000:]}")
+        raise ActFailed(f"Act {act!r} ended with status {blender.returncode}; its log is {log_path}:\n{log_text[-3000:]}")
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     print(json.dumps({act: found}), flush=True)
     if left := processes_left(found["pids"]):
-        raise SystemExit(f"After act {act!r} these processes were left: {left}")
+        raise ActFailed(f"After act {act!r} these processes were left: {left}")
     return found
 
 
@@ -170,7 +186,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "window", metavar="DIR")
     parser.add_argument("--zip", type=Path, help="try this zip instead of building one")
     parser.add_argument("--act", action="append", choices=ACTS, help="only these acts, and not the shell command")
-    parser.add_argument("--limit", type=float, default=1200.0, metavar="SECONDS", help="for one start of Blender")
+    parser.add_argument("--tries", type=int, default=1, metavar="N", help="how often an act may be begun until it goes well")
+    parser.add_argument("--limit", type=float, default=900.0, metavar="SECONDS", help="for one start of Blender")
     parser.add_argument("--if-possible", action="store_true", help="say why, and succeed, where no Debian tree can be had")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # and take everything down on the way out
@@ -190,7 +207,7 @@ def main() -> int:
     with mounted(tree), display(tree):
         try:
             for act in options.act or ACTS:
-                found[act] = play(tree, act, out, options.limit)
+                found[act] = played(tree, act, out, options.limit, options.tries)
             if not options.act:
                 found["shell_s"] = try_shell(tree, stage, options.limit)
         finally:
