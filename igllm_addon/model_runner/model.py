@@ -32,6 +32,7 @@ from .pose_tower import PoseTower
 from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, SHARED_HEAD, Number
 from .program_tokens import ProgramTokens
 from .projectors import make_projector, mlp
+from .several_looks import described
 from .vision import CAMERA_SPREADS, VisionTower, strongest_peaks
 
 __all__ = ["Glimpse", "Igllm", "NumericHead"]
@@ -124,7 +125,7 @@ class Igllm(nn.Module):
         score, row, column = strongest_peaks(maps.heat, self.config.decoder.visual_tokens)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
-        seen = self.tower.describe(maps, picture, row.flatten(), column.flatten(), score.flatten() ** 2)
+        seen = described(self.tower, maps, picture, row.flatten(), column.flatten(), score.flatten() ** 2)
         words = torch.cat([torch.softmax(seen.words[name], dim=1) for name in self.tower.fields], dim=1)
         logit = torch.logit(score.clamp(_LEAST_SCORE, 1.0 - _LEAST_SCORE)).reshape(-1, 1) + seen.doubt[:, None]
         location = torch.cat([seen.xy, seen.height[:, None]], dim=1)

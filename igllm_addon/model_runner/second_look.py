@@ -37,8 +37,10 @@ class SecondLook(nn.Module):
         self.body = nn.Sequential(
             nn.ReLU(inplace=True), _Block(first), _narrower(first, second), _Block(second), _narrower(second, third), nn.Flatten()
         )
-        cells = (side // (4 * _UNSHUFFLED)) ** 2
-        self.summary = nn.Sequential(nn.Linear(third * cells, _WIDTH), nn.ReLU())
+        seen = third * (side // (4 * _UNSHUFFLED)) ** 2
+        # Normalised, and without a hard zero: what comes in is positive throughout, so the first strides of an optimiser push all
+        # sums the same way, and rectified ones could end below zero for good (tests/torch/test_second_look.py).
+        self.summary = nn.Sequential(nn.LayerNorm(seen), nn.Linear(seen, _WIDTH), nn.GELU())
         self.corrections = nn.ModuleDict({name: _zero_linear(_WIDTH, count) for name, count in outputs.items()})
 
     def forward(

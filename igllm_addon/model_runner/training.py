@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.command_line import SentenceParser
 from ..core.errors import UsageError
@@ -87,6 +88,8 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
         )
     if config.tower.start:
         start_tower(tower, Path(config.tower.start))
+    if config.tower.learns:
+        _let_learn(tower, config.tower.learns)
     tower.to(processes().device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = GrowingShards(config.tower, config.model.vision.input_width_px, config.model.vocabulary)
 
@@ -109,6 +112,17 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
     train_stage("tower", tower, config.tower, files, step_loss, resume=resume, validation=_tower_validation(config, tower))
     tower.load_state_dict(finished_weights(files, best=bool(config.tower.validation)), strict=True)
     return tower
+
+
+def _let_learn(tower: nn.Module, names: Sequence[str]) -> None:
+    """Let these parts of a tower learn and leave all others as they are."""
+    parts = dict(tower.named_children())
+    for name in names:
+        if name not in parts:
+            raise UsageError(f"training.tower.learns names {name!r}; this tower's parts are {', '.join(parts)}.")
+    tower.requires_grad_(False)
+    for name in names:
+        parts[name].requires_grad_(True)
 
 
 def _tower_validation(config: TrainingConfig, tower: VisionTower | PoseTower) -> Validation | None:

@@ -50,6 +50,7 @@ class StageConfig:
     a pose tower's pictures are turned about the direction of view, either way. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
     numeric heads (0: that of all). start: a checkpoint's folder whose weights of this stage are the first; empty: random ones.
+    learns: the parts of a vision tower that alone learn while the others stay as they started ("second_look", say); empty: all.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages. precision: "bf16" or "fp32"; "auto" is bf16 where the processor has instructions for it.
     """
@@ -75,6 +76,7 @@ class StageConfig:
     augment: bool = True
     roll_degrees: float = 0.0
     start: str = ""
+    learns: tuple[str, ...] = ()
     scenes: int = 0
 
 

@@ -24,14 +24,17 @@ CAMERA_SPREADS = (0.3, 0.03)  # metres of distance and radians of elevation that
 _CERTAINTY_LIMIT = 5.0  # of the logarithm of a vote's weight
 _DEPTH_SPREAD = 0.03  # of the logarithm of a depth, which one unit of the votes stands for
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
-_LEAST_TRUST = 4e-4  # a place where so surely nothing is gets no second look
+_UNHEARD = 0.25  # share of places where a second look in training has to do without the first's features, and without its words:
+_WORDS_UNHEARD = {"color": 0.5, "material": 0.5, "shape": 0.5, "size": 0.0}  # a window shows no size
+LEAST_TRUST = 4e-4  # a place where so surely nothing is gets no second look
 
 
 @dataclass(frozen=True, slots=True)
 class TowerMaps:
     """heat (B, h, w): logits of an object's centre. fine (B, C4, h, w) and coarse (B, C8, h/2, w/2): features.
     deep (B, C16, h/4, w/4): features; context (B, C16): their mean. camera (B, 2): distance in metres and elevation in radians as
-    the whole picture, without its objects, tells them. pictures (B, 3, H, W): what was looked at."""
+    the whole picture, without its objects, tells them. pictures (B, 3, H, W): what was looked at. shift_px: how far right and
+    down the pictures lay on the grid of cells."""
 
     heat: Tensor
     fine: Tensor
@@ -40,6 +43,7 @@ class TowerMaps:
     context: Tensor
     camera: Tensor
     pictures: Tensor
+    shift_px: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,10 @@ class VisionTower(nn.Module):
         extents = [geometry.half_extents_m[word] for word in vocabulary.words["size"]]
         self.register_buffer("half_extents", torch.tensor(extents), persistent=False)
 
-    def forward(self, images: Tensor) -> TowerMaps:
-        stem = self.stem(self._cells(images))
+    def forward(self, images: Tensor, shift_px: tuple[int, int] = (0, 0)) -> TowerMaps:
+        """images (B, 3, H, W) in [0, 1]. shift_px: how far right and down the picture lies on the grid of cells, below the
+        stride; whatever is told of places stays in the picture's own pixels."""
+        stem = self.stem(self._cells(images, shift_px))
         at8 = self.stage8(stem)
         at16 = self.stage16(at8)
         coarse = self.merge8(at8 + F.interpolate(self.from16(at16), size=at8.shape[2:], mode="nearest"))
@@ -117,7 +123,7 @@ class VisionTower(nn.Module):
         context = at16.mean(dim=(2, 3))
         middle, spread = self._camera_scale(context)
         camera = middle + spread * self.camera(at16)
-        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, at16, context, camera, images)
+        return TowerMaps(self.heat(fine)[:, 0], fine, coarse, at16, context, camera, images, shift_px)
 
     def describe(self, maps: TowerMaps, picture: Tensor, row: Tensor, column: Tensor, trust: Tensor) -> Description:
         """What stands about the cells (row, column) of the pictures `picture`, all (N,) integers. trust (N,) in [0, 1]: how
@@ -125,7 +131,7 @@ class VisionTower(nn.Module):
         features = torch.cat([maps.fine[picture, :, row, column], maps.coarse[picture, :, row // 2, column // 2]], dim=1)
         focal = focal_length_px(self.geometry, self.config.input_width_px)
         middle_u, middle_v = maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2
-        cell_u, cell_v = (column + 0.5) * STRIDE, (row + 0.5) * STRIDE
+        cell_u, cell_v = (column + 0.5) * STRIDE - maps.shift_px[0], (row + 0.5) * STRIDE - maps.shift_px[1]
         cell = torch.stack([cell_u - middle_u, middle_v - cell_v], dim=1) / focal  # (N, 2)
         local = torch.cat([features, cell], dim=1)
         words = {name: self.words[name](local) for name in self.fields}
@@ -133,7 +139,7 @@ class VisionTower(nn.Module):
         height = torch.softmax(words["size"], dim=1) @ self.half_extents
         told, depth = self._told(local, deep, cell + offset * (STRIDE / focal), height)
         added = self._second_look(maps, picture, trust, cell + offset * (STRIDE / focal), height / depth, local)
-        words = {name: words[name] + added[name] for name in self.fields}
+        words = {name: self._heard(words[name], _WORDS_UNHEARD[name]) + added[name] for name in self.fields}
         height = torch.softmax(words["size"], dim=1) @ self.half_extents
         place = cell + (offset + added["offset"]) * (STRIDE / focal)
         told, depth = self._told(local, deep, place, height, added["votes"])
@@ -160,14 +166,22 @@ class VisionTower(nn.Module):
         added = {name: local.new_zeros(len(local), count) for name, count in self._corrections().items()}
         if not self.config.second_look_px:
             return added
-        rows = torch.nonzero(trust >= _LEAST_TRUST)[:, 0]
+        rows = torch.nonzero(trust >= LEAST_TRUST)[:, 0]
         if not len(rows):
             return added
         focal = focal_length_px(self.geometry, self.config.input_width_px)
         middle = place.new_tensor((maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2))
         centre_px = middle + place[rows] * place.new_tensor((focal, -focal))
-        found = self.second_look(maps.pictures, picture[rows], centre_px, extent[rows] * focal, local[rows])
+        known = self._heard(local[rows], _UNHEARD)
+        found = self.second_look(maps.pictures, picture[rows], centre_px, extent[rows] * focal, known)
         return {name: value.index_add(0, rows, found[name].to(value.dtype)) for name, value in added.items()}
+
+    def _heard(self, first: Tensor, unheard: float) -> Tensor:
+        """What the first look says (N, L); where a second look is in training, not at all at some share of the places: who may
+        always lean on words that are right in nearly every picture learnt from has no reason to look for itself."""
+        if not (self.config.second_look_px and self.second_look.training):
+            return first
+        return first * (torch.rand(len(first), 1, device=first.device) >= unheard)
 
     def _corrections(self) -> dict[str, int]:
         """What a second look corrects, and how many numbers that is."""
@@ -205,14 +219,15 @@ class VisionTower(nn.Module):
         middle, spread = self._camera_scale(camera)
         return (camera - middle) / spread
 
-    def _cells(self, images: Tensor) -> Tensor:
+    def _cells(self, images: Tensor, shift_px: tuple[int, int]) -> Tensor:
         """Pictures with their coordinates as two more channels, padded, in cells of the stride: (B, 3·16 + 2, h, w)."""
         b, _, height, width = images.shape
         focal = focal_length_px(self.geometry, self.config.input_width_px)
-        padded = F.pad(images - 0.5, (0, -width % _PADDED_TO, 0, -height % _PADDED_TO))
+        right, down = shift_px
+        padded = F.pad(images - 0.5, (right, -(width + right) % _PADDED_TO, down, -(height + down) % _PADDED_TO))
         rows, columns = padded.shape[2] // STRIDE, padded.shape[3] // STRIDE
-        v = (height / 2 - (torch.arange(rows, device=images.device) + 0.5) * STRIDE) / focal
-        u = ((torch.arange(columns, device=images.device) + 0.5) * STRIDE - width / 2) / focal
+        v = (height / 2 + down - (torch.arange(rows, device=images.device) + 0.5) * STRIDE) / focal
+        u = ((torch.arange(columns, device=images.device) + 0.5) * STRIDE - right - width / 2) / focal
         coordinates = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)])
         cells = torch.cat([F.pixel_unshuffle(padded, STRIDE), coordinates.expand(b, -1, -1, -1)], dim=1)
         return cells.contiguous(memory_format=torch.channels_last)

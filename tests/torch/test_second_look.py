@@ -12,10 +12,11 @@ import torch
 from tiny_models import TINY, noise_pictures, tiny_model
 
 from igllm_addon.core.errors import WeightsError
-from igllm_addon.model_runner.checkpoint import save_checkpoint
+from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
 from igllm_addon.model_runner.config import VisionConfig
 from igllm_addon.model_runner.data import MOST_OBJECTS, SceneTensors
-from igllm_addon.model_runner.second_look import windows
+from igllm_addon.model_runner.second_look import SecondLook, windows
+from igllm_addon.model_runner.shipped import model_directory
 from igllm_addon.model_runner.starting_weights import start_tower
 from igllm_addon.model_runner.tower_training import tower_step_loss
 from igllm_addon.model_runner.vision import VisionTower
@@ -84,6 +85,49 @@ def test_a_training_step_teaches_every_correction() -> None:
     taught = {name for name, weight in weights.items() if weight.grad is not None and float(weight.grad.abs().sum()) > 0.0}
     assert len(weights) == 9
     assert taught == set(weights)
+
+
+def test_a_push_that_all_sums_get_alike_leaves_a_look_that_still_sees() -> None:
+    """Everything that is summed up is positive, and the first strides of an optimiser all go one way: rectified sums all ended
+    below zero, and a look that saw nothing went unnoticed behind a tower that was good by itself."""
+    torch.manual_seed(1)
+    look = SecondLook(48, 4, {"shape": 3})
+    with torch.no_grad():
+        for layer in look.summary:
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight -= 0.03
+        look.corrections["shape"].weight.fill_(1.0)
+
+        told = look(
+            torch.rand(2, 3, 60, 80), torch.tensor([0, 1]), torch.full((2, 2), 30.0), torch.full((2,), 9.0), torch.zeros(2, 4)
+        )
+
+    assert float((told["shape"][0] - told["shape"][1]).abs().max()) > 1e-3
+
+
+def test_the_shipped_models_second_look_answers_to_what_it_sees() -> None:
+    tower = load_checkpoint(model_directory("clevr-small")).tower
+    picture, place = torch.zeros(2, dtype=torch.long), torch.tensor([[120.0, 90.0], [40.0, 30.0]])
+    known = torch.zeros(2, tower.config.feature_width + 2)
+
+    with torch.no_grad():
+        told = tower.second_look(noise_pictures(1, 1, 180), picture, place, torch.full((2,), 9.0), known)
+
+    still = [name for name, values in told.items() if float((values[0] - values[1]).abs().max()) < 1e-2]
+    assert still == []
+
+
+def test_in_training_a_second_look_has_to_do_without_the_first_at_some_places() -> None:
+    torch.manual_seed(1)
+    tower = VisionTower(_LOOKING, TINY.geometry, TINY.vocabulary).train()
+    maps = tower(noise_pictures(1, 1, 48))
+    places = torch.zeros(40, dtype=torch.long), torch.full((40,), 3), torch.full((40,), 5)
+
+    alone = tower.describe(maps, *places, torch.ones(40)).words["shape"].abs().sum(dim=1) == 0.0
+    heard = tower.eval().describe(maps, *places, torch.ones(40)).words["shape"]
+
+    assert 8 < int(alone.sum()) < 32
+    assert torch.equal(heard, heard[:1].expand(40, -1))
 
 
 def test_a_side_that_cannot_be_halved_often_enough_is_refused() -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import TINY, noise_scenes
+from tiny_models import TINY, noise_scenes, tiny_model
 from tiny_shards import tiny_training, write_shard
 
 from igllm_addon.core.errors import UsageError
 from igllm_addon.core.vocabulary import CLEVR
 from igllm_addon.model_runner import training
 from igllm_addon.model_runner.augmentation import augmented, band
-from igllm_addon.model_runner.checkpoint import load_checkpoint
+from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
 from igllm_addon.model_runner.data import load_shard
 from igllm_addon.model_runner.training_config import read_training_config
 
@@ -108,6 +108,27 @@ def test_the_decoder_stage_leaves_the_tower_as_it_was(tmp_path: Path) -> None:
     model = training.train_decoder(config, resume=False)
 
     assert all(torch.equal(value, model.tower.state_dict()[name]) for name, value in tower.state_dict().items())
+
+
+def test_only_the_named_parts_of_a_tower_learn(tmp_path: Path) -> None:
+    write_shard(tmp_path / "data", 4)
+    save_checkpoint(tmp_path / "start", tiny_model(1))
+    plain = tiny_training(tmp_path / "data", tmp_path / "out", start=str(tmp_path / "start"), learns=("second_look",))
+    config = replace(plain, model=replace(TINY, vision=replace(TINY.vision, second_look_px=16)))
+    before = tiny_model(1).tower.state_dict()
+
+    after = training.train_tower(config, resume=False).state_dict()
+
+    assert {name for name in before if not torch.equal(before[name].half().float(), after[name])} == set()
+    assert float(after["second_look.corrections.shape.weight"].abs().max()) > 0.0
+
+
+def test_a_part_that_a_tower_does_not_have_is_named(tmp_path: Path) -> None:
+    write_shard(tmp_path / "data", 4)
+    config = tiny_training(tmp_path / "data", tmp_path / "out", learns=("second_look",))
+
+    with pytest.raises(UsageError, match="learns names 'second_look'; this tower's parts are stem, "):
+        training.train_tower(config, resume=False)
 
 
 def test_a_state_of_another_architecture_is_not_resumed(tmp_path: Path) -> None:
