@@ -7,13 +7,15 @@ Letters: B pictures, M most objects of a picture, N objects of a batch, h and w 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..core.errors import UsageError
 from ..core.vocabulary import Vocabulary
 from .augmentation import augmented
 from .config import GeometryConfig
@@ -38,8 +40,11 @@ _CLIMBING = 0.5  # share of the objects that are described where the centre map 
 # object is half hidden that is often the cell beside its centre
 
 
-def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Generator) -> dict[str, Tensor]:
-    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
+def tower_step_loss(
+    tower: VisionTower, batch: SceneTensors, rng: np.random.Generator, weights: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, Tensor]:
+    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss". weights: of parts that shall
+    weigh otherwise than usual; UsageError where the loss has no such part."""
     pictures, batch = augmented(batch, rng)
     device = tower.half_extents.device
     pictures, batch = pictures.to(device), batch.to(device)
@@ -74,7 +79,10 @@ def tower_step_loss(tower: VisionTower, batch: SceneTensors, rng: np.random.Gene
     parts["depth"] = F.smooth_l1_loss(100.0 * torch.log(seen.depth / deep), torch.zeros_like(deep))
     if tower.config.second_look_px:
         parts["doubt"] = _doubt_loss(tower, maps, batch, (picture, row, column), seen.doubt)
-    parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
+    if unknown := sorted(weights.keys() - parts.keys()):
+        raise UsageError(f"training.tower.loss_weights names {unknown[0]!r}; the parts of this loss are {', '.join(parts)}.")
+    weighing = {**_LOSS_WEIGHTS, **weights}
+    parts["loss"] = torch.stack([weighing.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
 
 

@@ -106,7 +106,7 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:
             hold_statistics(tower)
-        return tower_step_loss(tower, batch, rng)
+        return tower_step_loss(tower, batch, rng, config.tower.loss_weights)
 
     files = StageFiles.of(config.out, "tower")
     train_stage("tower", tower, config.tower, files, step_loss, resume=resume, validation=_tower_validation(config, tower))

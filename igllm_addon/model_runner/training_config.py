@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class StageConfig:
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
     numeric heads (0: that of all). start: a checkpoint's folder whose weights of this stage are the first; empty: random ones.
     learns: the parts of a vision tower that alone learn while the others stay as they started ("second_look", say); empty: all.
+    loss_weights: what parts of a compact tower's loss weigh ("shape", say) where that is not what they usually do.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages. precision: "bf16" or "fp32"; "auto" is bf16 where the processor has instructions for it.
     """
@@ -77,6 +79,7 @@ class StageConfig:
     roll_degrees: float = 0.0
     start: str = ""
     learns: tuple[str, ...] = ()
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
     scenes: int = 0
 
 
@@ -167,6 +170,9 @@ def _stage(value: object, path: str) -> StageConfig:
         check_range(getattr(stage, key), f"{path}.{key}", 0)
     check_range(stage.roll_degrees, f"{path}.roll_degrees", 0)
     check_range(stage.ema_decay, f"{path}.ema_decay", 0, below=1)
+    for part, weight in keys_of(stage.loss_weights, f"{path}.loss_weights").items():
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or weight < 0:
+            raise UsageError(f"{path}.loss_weights.{part} is {weight!r}; expected a number of at least 0.")
     if stage.precision not in PRECISIONS:
         raise UsageError(f"{path}.precision is {stage.precision!r}; expected one of {', '.join(PRECISIONS)}.")
     if not stage.data:

@@ -20,6 +20,7 @@ from igllm_addon.model_runner import training
 from igllm_addon.model_runner.augmentation import augmented, band
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
 from igllm_addon.model_runner.data import load_shard
+from igllm_addon.model_runner.tower_training import tower_step_loss
 from igllm_addon.model_runner.training_config import read_training_config
 
 
@@ -129,6 +130,20 @@ def test_a_part_that_a_tower_does_not_have_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="learns names 'second_look'; this tower's parts are stem, "):
         training.train_tower(config, resume=False)
+
+
+def test_a_part_of_the_loss_can_weigh_more() -> None:
+    batch, tower = noise_scenes(1, 2), tiny_model(1).tower
+
+    usual = tower_step_loss(tower, batch, np.random.default_rng(1))
+    more = tower_step_loss(tower, batch, np.random.default_rng(1), {"shape": 3.0})
+
+    assert float(more["loss"]) == pytest.approx(float(usual["loss"] + 2.0 * usual["shape"]), rel=1e-5)
+
+
+def test_a_part_that_a_loss_does_not_have_is_named() -> None:
+    with pytest.raises(UsageError, match="loss_weights names 'form'; the parts of this loss are heat, offset, "):
+        tower_step_loss(tiny_model(1).tower, noise_scenes(1, 2), np.random.default_rng(1), {"form": 3.0})
 
 
 def test_a_state_of_another_architecture_is_not_resumed(tmp_path: Path) -> None:
