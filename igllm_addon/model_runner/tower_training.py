@@ -36,8 +36,6 @@ _LOSS_WEIGHTS = {
 _EMPTY_PLACES = 2  # of each picture, the highest peaks of the centre map where no object is, from which to learn to doubt
 _LEAST_EMPTY_CELLS = 1.5  # from the nearest centre
 _CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre, and its description has to be right there too
-_CLIMBING = 0.5  # share of the objects that are described where the centre map is highest nearby: as peaks will be, and where an
-# object is half hidden that is often the cell beside its centre
 
 
 def tower_step_loss(
@@ -58,8 +56,7 @@ def tower_step_loss(
     cell = torch.floor(uv / STRIDE + jitter).long()
     column = cell[:, 0].clamp(0, maps.heat.shape[2] - 1)
     row = cell[:, 1].clamp(0, maps.heat.shape[1] - 1)
-    climbing = torch.from_numpy(rng.random(len(row)) < _CLIMBING).to(device)
-    row, column = _climbed(maps.heat.detach(), picture, row, column, climbing)
+    row, column = climbed_cells(maps.heat.detach(), picture, row, column)
     seen = tower.describe(maps, picture, row, column, torch.ones(len(picture), device=device))
     focal = tower.config.input_width_px * tower.geometry.focal_length_mm / tower.geometry.sensor_width_mm
     height_px, width_px = pictures.shape[2:]
@@ -86,14 +83,14 @@ def tower_step_loss(
     return parts
 
 
-def _climbed(heat: Tensor, picture: Tensor, row: Tensor, column: Tensor, climbing: Tensor) -> tuple[Tensor, Tensor]:
-    """The highest of each cell's own and its eight neighbours in the centre maps (B, h, w) for the cells (N,) that climb."""
+def climbed_cells(heat: Tensor, picture: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Each cell (N,), or the highest of its eight neighbours in the centre maps (B, h, w): where a peak will be, and of an object
+    that is half hidden that is often beside its centre."""
     down, right = (offset.flatten() for offset in torch.meshgrid(*[torch.arange(-1, 2, device=heat.device)] * 2, indexing="ij"))
     rows = (row[:, None] + down).clamp(0, heat.shape[1] - 1)  # (N, 9)
     columns = (column[:, None] + right).clamp(0, heat.shape[2] - 1)
     best = heat[picture[:, None], rows, columns].argmax(dim=1, keepdim=True)
-    highest = rows.gather(1, best)[:, 0], columns.gather(1, best)[:, 0]
-    return torch.where(climbing, highest[0], row), torch.where(climbing, highest[1], column)
+    return rows.gather(1, best)[:, 0], columns.gather(1, best)[:, 0]
 
 
 def _doubt_loss(

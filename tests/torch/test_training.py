@@ -20,7 +20,7 @@ from igllm_addon.model_runner import training
 from igllm_addon.model_runner.augmentation import augmented, band
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
 from igllm_addon.model_runner.data import load_shard
-from igllm_addon.model_runner.tower_training import tower_step_loss
+from igllm_addon.model_runner.tower_training import climbed_cells, tower_step_loss
 from igllm_addon.model_runner.training_config import read_training_config
 
 
@@ -130,6 +130,16 @@ def test_a_part_that_a_tower_does_not_have_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="learns names 'second_look'; this tower's parts are stem, "):
         training.train_tower(config, resume=False)
+
+
+def test_objects_are_described_at_the_highest_cell_nearby() -> None:
+    heat = torch.zeros(2, 5, 6)
+    heat[1, 3, 4], heat[0, 0, 0] = 2.0, 1.0
+    picture, row, column = torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), torch.tensor([3, 1, 5])
+
+    climbed = climbed_cells(heat, picture, row, column)
+
+    assert [cells.tolist() for cells in climbed] == [[3, 0, 0], [4, 0, 4]]
 
 
 def test_a_part_of_the_loss_can_weigh_more() -> None:
