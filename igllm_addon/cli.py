@@ -193,6 +193,19 @@ def _train(arguments: Sequence[str]) -> int:
     return train(list(arguments))
 
 
+def _learn(arguments: Sequence[str]) -> int:
+    from .learning.command import main as learn
+    from .learning.training import Trainer
+    from .model_runner.shipped import learned_models_folder
+
+    def trainer() -> Trainer:
+        from .model_runner.learned_model import LearnedModelTrainer
+
+        return LearnedModelTrainer()
+
+    return learn(arguments, learned_models_folder(), trainer)
+
+
 def _infer(arguments: Sequence[str]) -> int:
     from .bridge.client import RunnerClient
     from .bridge.link import ServedRunner
@@ -219,13 +232,12 @@ def _serve(arguments: Sequence[str]) -> int:
 
 
 def _models(arguments: Sequence[str]) -> int:
-    _parser("models", "List the models that come with the package.").parse_args(arguments)
-    from .model_runner.shipped import WEIGHTS_FOLDER, headline_figures, shipped_models, size_bytes
+    _parser("models", "List the models that come with the package, and your own.").parse_args(arguments)
+    from .model_runner.shipped import WEIGHTS_FOLDER, headline_figures, learned_models, shipped_models, size_bytes
 
-    if not shipped_models():
+    if not shipped_models() and not learned_models():
         raise IgllmError(f"No model is in {WEIGHTS_FOLDER}; install the package with its weights, or train one.")
-    for name in shipped_models():
-        folder = WEIGHTS_FOLDER / name
+    for name, folder in {**{name: WEIGHTS_FOLDER / name for name in shipped_models()}, **learned_models()}.items():
         print(f"{name}  {size_bytes(folder) / 1e6:.1f} MB  {folder}")
         heading, figures = headline_figures(folder)
         print(f"  {heading or 'no figures: its card has none'}")
@@ -252,6 +264,7 @@ VERBS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "generate": (_generate, "a data set of pictures, labels and graphics code"),
     "assets": (_assets, "what a library of meshes holds"),
     "train": (_train, "a model from a data set"),
+    "learn": (_learn, "a model that knows the meshes of a folder"),
     "infer": (_infer, "a model's programs for many pictures"),
     "evaluate": (_evaluate, "a model's programs against labels"),
     "render": (_render, "graphics code or scene.json to a picture and a .blend"),
