@@ -19,9 +19,9 @@ PHASES = (PICTURES, TOWER, DECODER, MEASURE)
 _ENDS = {PICTURES: 0.30, TOWER: 0.80, DECODER: 0.94, MEASURE: 1.0}
 _SMALL_BUDGET_MINUTES = 20.0  # below it a smaller network learns more, because it takes more steps
 # Seconds of two cores of a Xeon at 2.5 GHz: of a picture, and of a step; only the first guess, which measuring corrects.
-_PICTURE_S = {"sixdof": 0.05, "so3": 0.05, "shapenet": 0.15}
-_TOWER_STEP_S = {"small": 0.16, "large": 0.45}
-_DECODER_STEP_S = 0.12
+_PICTURE_S = {"sixdof": 0.08, "so3": 0.08, "shapenet": 0.2}
+_TOWER_STEP_S = {"small": 0.11, "large": 0.22}
+_DECODER_STEP_S = 0.06
 _LOOK_S = 0.006  # of the finished tower, at a picture
 _START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
 LEAST_PICTURES, MOST_PICTURES = 40, 10_000

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from .answers import Prediction
 from .baselines import baseline_reports
@@ -21,6 +24,12 @@ from .training_config import read_training_config
 
 class LearnedModelTrainer:
     """learning.training.Trainer."""
+
+    def __init__(self) -> None:
+        # Threads of a small network that share a core with other work wait for each other most of the time: half of the cores
+        # are for what the user does meanwhile.
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, torch.get_num_threads() // 2))
 
     def train(self, config: Path, stage: str) -> None:
         """Train a stage, from where it was stopped."""
