@@ -10,10 +10,10 @@ from typing import TextIO, cast
 
 from ..render_templates.crew import CrewOptions
 from ..render_templates.generate_command import usable_cores
-from ..render_templates.generation import generate
+from ..render_templates.generation import generate, settle_for
 from ..render_templates.render_options import RenderOptions
 from ..render_templates.run_options import RunOptions
-from ..render_templates.template import Template, template_named
+from ..render_templates.template import template_named
 from .plan import LEAST_PICTURES, MOST_PICTURES, SHARD_SIZE, Plan, fitting, size_px
 from .progress import BarReader, BudgetClock, Teller
 
@@ -50,6 +50,7 @@ def render_pictures(plan: Plan, studio: Studio, clock: BudgetClock, end_s: float
             _render(plan, studio, TRAIN, count, pace.heard)
         except _Enough:
             count = fitting(pace.done)
+            settle_for(_run_options(plan, studio, TRAIN), count, studio.data)
             _render(plan, studio, TRAIN, count, lambda done: teller.tell("pictures: packing them"))
             return count
         left = end_s - clock.elapsed_s()
@@ -86,20 +87,19 @@ class _Pace:
 
 
 def _render(plan: Plan, studio: Studio, split: str, count: int, heard: Callable[[int], None]) -> None:
-    width, height = size_px(plan.template)
-    options = given_options(plan, studio, split)
-    render = RenderOptions(width, height, "cycles", _SAMPLES, False)
-    run = RunOptions(plan.template, split, plan.seed, 0, "webdataset", SHARD_SIZE, (), render, options)
+    run = _run_options(plan, studio, split)
     cores = usable_cores()
     workers = min(cores, _MOST_WORKERS)
     bars = BarReader(lambda name, done, total: heard(done), studio.log)
     generate(run, count, studio.data, studio.worker, max(1, cores // workers), CrewOptions(size=workers), cast(TextIO, bars))
 
 
-def given_options(plan: Plan, studio: Studio, split: str) -> object:
-    """The template's sampling options for this library."""
-    template: Template = template_named(plan.template)
+def _run_options(plan: Plan, studio: Studio, split: str) -> RunOptions:
+    template = template_named(plan.template)
     width, height = size_px(plan.template)
     names = ",".join(studio.meshes)
     own = {"mesh": names} if plan.template == "so3" else {"meshes": names}
-    return template.given_options({"library": studio.library, **own, **_OPTIONS[plan.template]}, split, height / width)
+    given = {"library": studio.library, **own, **_OPTIONS[plan.template]}
+    options = template.given_options(given, split, height / width)
+    render = RenderOptions(width, height, "cycles", _SAMPLES, False)
+    return RunOptions(plan.template, split, plan.seed, 0, "webdataset", SHARD_SIZE, (), render, options)
