@@ -26,9 +26,9 @@ _SIDE_LIMIT_PX = 1920
 
 @dataclass(frozen=True)
 class Plan:
-    """What a result is to be. facts: of the template (model_template.py). scene_uid: the session_uid of the scene that it goes into.
-    size_px: of the picture as it is shown; orientation: EXIF's. picture_path, image_name: what is shown behind its camera. eye: who
-    took the picture, in world coordinates, where that is known; the scene is then placed before that eye."""
+    """What a result is to be. facts: of the template (model_template.py). scene_uid: the session_uid of the scene that it goes
+    into. size_px: of the picture as it is shown; orientation: EXIF's. picture_path, image_name: what is shown behind its camera.
+    eye: who took the picture, in world coordinates, where that is known; the scene is then placed before that eye."""
 
     name: str
     scene_uid: int
