@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from ..render_templates.meshes.catalogue import Catalogue
 from ..render_templates.meshes.mesh_template import MeshTemplate
@@ -17,7 +18,7 @@ from .card import config_with_meshes, headline, model_card
 from .model_folder import LearningState, ModelFolder
 from .pictures import MEASURED, TRAIN, Studio, render_pictures
 from .plan import DECODER, DONE, MEASURE, PICTURES, TOWER, Plan
-from .progress import BudgetClock, Teller
+from .progress import BarReader, BudgetClock, Teller
 from .training import Trainer, train_in_time, write_config
 
 _CARD_NAME, _CONFIG_NAME = "MODEL_CARD.md", "config.json"
@@ -73,7 +74,9 @@ class _Learning:
         self._teller.tell("measuring", at_once=True)
         made = self._folder.work / "checkpoint"
         data = self._folder.data
-        figures = self._trainer.measure(made, data / MEASURED, data / TRAIN)
+        bars = BarReader(lambda name, done, total: self._teller.tell(f"measuring: {done} of {total}"), self._log)
+        with contextlib.redirect_stderr(cast(TextIO, bars)):
+            figures = self._trainer.measure(made, data / MEASURED, data / TRAIN)
         entries = [asdict(self._catalogue.entry(word)) for word in self._state.meshes]
         config = made / _CONFIG_NAME
         config.write_text(config_with_meshes(config.read_text(encoding="utf-8"), self._state.library, entries), encoding="utf-8")

@@ -26,6 +26,7 @@ _LOOK_S = 0.006  # of the finished tower, at a picture
 _START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
 LEAST_PICTURES, MOST_PICTURES = 40, 10_000
 LEAST_STEPS = 20
+_MOST_LEAST_STEPS = 150  # with fewer a decoder has no words; a budget of minutes is rather overrun a little
 _MEASURED_SHARE, _LEAST_MEASURED, _MOST_MEASURED = 0.05, 8, 60
 SHARD_SIZE = 20
 BATCH = {TOWER: 16, DECODER: 16}
@@ -75,8 +76,8 @@ def first_plan(template: str, minutes: float, seed: int) -> Plan:
         seed=seed,
         pictures=pictures,
         measured=round(min(max(_MEASURED_SHARE * pictures, _LEAST_MEASURED), _MOST_MEASURED)),
-        tower_steps=max(LEAST_STEPS, int(tower_s / _TOWER_STEP_S[_network(minutes)])),
-        decoder_steps=max(LEAST_STEPS, int(decoder_s / _DECODER_STEP_S)),
+        tower_steps=max(least_steps(minutes), int(tower_s / _TOWER_STEP_S[_network(minutes)])),
+        decoder_steps=max(least_steps(minutes), int(decoder_s / _DECODER_STEP_S)),
     )
 
 
@@ -86,10 +87,15 @@ def fitting(pictures: float) -> int:
     return bounded - bounded % SHARD_SIZE
 
 
-def steps_in_time(done: int, total: int, step_s: float, left_s: float) -> int:
+def least_steps(minutes: float) -> int:
+    """How many steps a stage takes even where its time is over."""
+    return min(round(LEAST_STEPS + 15 * minutes), _MOST_LEAST_STEPS)
+
+
+def steps_in_time(done: int, total: int, step_s: float, left_s: float, least: int = LEAST_STEPS) -> int:
     """How many steps a stage should have in all, of which `done` are done and one takes `step_s`, to end in `left_s` seconds;
     `total`, as it is, where the difference is not worth an interruption."""
-    wanted = max(done + int(left_s / max(step_s, 1e-6)), done + 1, LEAST_STEPS)
+    wanted = max(done + int(left_s / max(step_s, 1e-6)), done + 1, least)
     return wanted if abs(wanted - total) > max(0.1 * (total - done), 10) else total
 
 

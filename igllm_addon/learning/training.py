@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, cast
 
 from ..core.scene import Camera
-from .plan import Plan, steps_in_time, training_config
+from .plan import Plan, least_steps, steps_in_time, training_config
 from .progress import BarReader, BudgetClock, Teller
 
 _MEASURED_STEPS, _MEASURED_S = 8, 3.0  # before the first fitting
 _LATER = 0.3  # of the time that is left, until the next look at the pace
+_REST_S = 10.0  # at least, since going on again takes seconds
 CONFIG_NAME = "training.json"
 
 
@@ -56,7 +57,7 @@ def train_in_time(
             if pace.wanted is None:
                 raise
             plan = plan.with_steps(phase, pace.wanted)
-            rest_s = _LATER * (plan.end_s(phase) - clock.elapsed_s())
+            rest_s = max(_LATER * (plan.end_s(phase) - clock.elapsed_s()), _REST_S)
 
 
 class _Pace:
@@ -66,7 +67,7 @@ class _Pace:
         self, plan: Plan, phase: str, clock: BudgetClock, teller: Teller, rest_s: float, interrupt: Callable[[int], None]
     ) -> None:
         self._phase, self._clock, self._teller, self._interrupt = phase, clock, teller, interrupt
-        self._end_s = plan.end_s(phase)
+        self._end_s, self._least = plan.end_s(phase), least_steps(plan.minutes)
         self._rest_s = max(rest_s, _MEASURED_S)
         self._first: tuple[int, float] | None = None
         self._look_at_s = 0.0
@@ -84,8 +85,8 @@ class _Pace:
         steps = done - self._first[0]
         if self.wanted is not None or done >= total or steps < _MEASURED_STEPS or now < self._look_at_s:
             return
-        wanted = steps_in_time(done, total, (now - self._first[1]) / steps, self._end_s - now)
-        self._look_at_s = now + _LATER * max(self._end_s - now, 0.0)
+        wanted = steps_in_time(done, total, (now - self._first[1]) / steps, self._end_s - now, self._least)
+        self._look_at_s = now + max(_LATER * (self._end_s - now), _REST_S)
         if wanted != total:
             self.wanted = wanted
             self._interrupt(signal.SIGINT)

@@ -65,7 +65,7 @@ def test_a_longer_budget_has_more_of_everything() -> None:
 def test_even_a_budget_of_seconds_renders_and_trains_something() -> None:
     plan = first_plan("shapenet", 0.1, 1)
 
-    assert (plan.pictures, plan.measured, plan.tower_steps, plan.decoder_steps) == (40, 8, 20, 20)
+    assert (plan.pictures, plan.measured, plan.tower_steps, plan.decoder_steps) == (40, 8, 22, 22)
 
 
 def test_a_week_does_not_fill_the_disk_with_pictures() -> None:
