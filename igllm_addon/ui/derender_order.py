@@ -23,10 +23,11 @@ _TEMPLATE = "clevr"  # of a model that does not say which
 def order_and_plan(context: bpy.types.Context, filepath: str, model: str, command: tuple[str, ...]) -> tuple[Order, Plan]:
     """filepath, model: a script's own, or empty where the panel's settings hold. command: starts the model runner. A UsageError
     says what is missing."""
-    picture = picture_of_file(filepath) if filepath else source_picture(context, context.scene.igllm)
     chosen = _model(context, model)
     name, facts = template_of_model(chosen)
     template = template_from_facts(name or _TEMPLATE, facts)
+    own = template.empty_scene().camera
+    picture = picture_of_file(filepath) if filepath else source_picture(context, context.scene.igllm, own)
     if missing := preferences.what_is_missing():
         raise UsageError(f"{missing} Set it up in the preferences of this extension.")
     return _order(picture, chosen, template, command), _plan(context, picture, chosen, template, facts)

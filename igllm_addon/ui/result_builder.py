@@ -116,7 +116,7 @@ class ResultBuilder:
     def _see_through(self, camera: Camera) -> None:
         self._camera = camera
         if self.plan.eye is not None:
-            self._placement = placed(camera, self.plan.eye)
+            self._placement = placed(camera, self.plan.eye, on_ground=self._template.stands_on_ground)
             self._camera = self._placement.camera
 
     def _present(self) -> bpy.types.Collection:

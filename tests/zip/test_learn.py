@@ -148,6 +148,6 @@ show(asked=asked.model == str(models / "cones"), shape=list(asked.vocabulary.wor
     assert (found["asked"], found["shape"]) == (True, ["cones_flat", "cones_tall"])
     assert (found["shared"], found["faces"]) == (True, 6)
     assert (found["updated"], found["rebuilt"], found["failure"]) == (["FINISHED"], ["FINISHED"], "")
-    assert found["names"] == ["1 cones_flat", "2 cones_flat", "3 cones_tall"]
-    assert (found["missing"], found["boxed"], found["labelled"]) == (1, [6, 6, 6], [False, False, True])
+    assert found["names"] == ["1 cones_tall", "2 cones_flat", "3 cones_flat"]
+    assert (found["missing"], found["boxed"], found["labelled"]) == (1, [6, 6, 6], [True, False, False])
     assert found["code"] == 1

@@ -63,6 +63,10 @@ class MeshTemplate(Template):
     def vocabulary(self) -> Vocabulary:
         return self.catalogue.vocabulary(self.name, self.words(self.catalogue, self._options), self.object_limit)
 
+    @property
+    def stands_on_ground(self) -> bool:
+        return self.stage.floor
+
     def of_model(self, vocabulary: Vocabulary, catalogue: Catalogue) -> MeshTemplate:
         """The template with the words of a model, of which the catalogue need not know all."""
         made = type(self)(self._options)
