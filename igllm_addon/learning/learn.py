@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ..render_templates.meshes.catalogue import Catalogue
@@ -97,7 +98,7 @@ class _Learning:
         assert isinstance(template, MeshTemplate)
         camera, train = template.stage.camera, self._folder.data / TRAIN
 
-        def config(plan: Plan) -> Any:
+        def config(plan: Plan) -> Path:
             self._state = replace(self._state, plan=plan)
             self._note()
             return write_config(plan, self._folder.path.name, camera, train, self._folder.work)
