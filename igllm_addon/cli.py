@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .core.protocol import Prediction
     from .core.vocabulary import Vocabulary
     from .derender import Report
+    from .render_templates.template import Template
     from .source import Source
 
 _DEFAULT_SAMPLES = 32
@@ -110,10 +111,9 @@ def _derender(arguments: Sequence[str]) -> int:
     from .bridge.launch import runner_command
     from .bridge.link import ServedRunner
     from .derender import PATIENCE_S, derender
-    from .render_templates.template import template_named
 
     folder = options.out or Path("derendered") / options.image.stem
-    template = template_named(options.template)
+    template = _template_of(model, options.template, options.library)
     result = derender(
         source,
         folder,
@@ -124,6 +124,7 @@ def _derender(arguments: Sequence[str]) -> int:
         report=_reporter(),
         patience_s=float(options.patience or PATIENCE_S),
     )
+    _say_missing(result.missing)
     print(f"{_counted(len(result.scene.objects), 'object')} of {options.image} in {folder}")
     return 0
 
@@ -135,13 +136,13 @@ def _render(arguments: Sequence[str]) -> int:
     parser.add_argument("--width", type=positive, help="pixels (default: as scene.json says, else 640)")
     parser.add_argument("--height", type=positive, help="pixels (default: as scene.json says, else 480)")
     parser.add_argument("--engine", metavar="NAME", default="cycles", help="cycles, eevee or workbench (default: cycles)")
+    parser.add_argument("--model", metavar="NAME|DIR", help="the model that wrote it, where that knows meshes of its own")
     _add_render_options(parser)
     options = parser.parse_args(arguments)
     from .render_templates.render_options import RenderOptions
-    from .render_templates.template import template_named
     from .scene_documents import read_scene_document
 
-    template = template_named(options.template)
+    template = _template_of(_model(options.model) if options.model else None, options.template, options.library)
     document = read_scene_document(options.scene, template.vocabulary)
     if document.template not in (None, template.name):
         raise UsageError(f"{options.scene} belongs to the template {document.template!r}; give --template {document.template}.")
@@ -149,7 +150,7 @@ def _render(arguments: Sequence[str]) -> int:
     render = RenderOptions(options.width or width, options.height or height, options.engine, options.samples)
     from .derender import render_document
 
-    render_document(document, options.scene, template, render, options.out)
+    _say_missing(render_document(document, options.scene, template, render, options.out))
     print(f"{_counted(len(document.scene.objects), 'object')} of {options.scene} in {options.out}")
     return 0
 
@@ -193,6 +194,19 @@ def _train(arguments: Sequence[str]) -> int:
     return train(list(arguments))
 
 
+def _learn(arguments: Sequence[str]) -> int:
+    from .learning.command import main as learn
+    from .learning.training import Trainer
+    from .model_runner.shipped import learned_models_folder
+
+    def trainer() -> Trainer:
+        from .model_runner.learned_model import LearnedModelTrainer
+
+        return LearnedModelTrainer()
+
+    return learn(arguments, learned_models_folder(), trainer)
+
+
 def _infer(arguments: Sequence[str]) -> int:
     from .bridge.client import RunnerClient
     from .bridge.link import ServedRunner
@@ -219,13 +233,12 @@ def _serve(arguments: Sequence[str]) -> int:
 
 
 def _models(arguments: Sequence[str]) -> int:
-    _parser("models", "List the models that come with the package.").parse_args(arguments)
-    from .model_runner.shipped import WEIGHTS_FOLDER, headline_figures, shipped_models, size_bytes
+    _parser("models", "List the models that come with the package, and your own.").parse_args(arguments)
+    from .model_runner.shipped import WEIGHTS_FOLDER, headline_figures, learned_models, shipped_models, size_bytes
 
-    if not shipped_models():
+    if not shipped_models() and not learned_models():
         raise IgllmError(f"No model is in {WEIGHTS_FOLDER}; install the package with its weights, or train one.")
-    for name in shipped_models():
-        folder = WEIGHTS_FOLDER / name
+    for name, folder in {**{name: WEIGHTS_FOLDER / name for name in shipped_models()}, **learned_models()}.items():
         print(f"{name}  {size_bytes(folder) / 1e6:.1f} MB  {folder}")
         heading, figures = headline_figures(folder)
         print(f"  {heading or 'no figures: its card has none'}")
@@ -252,6 +265,7 @@ VERBS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "generate": (_generate, "a data set of pictures, labels and graphics code"),
     "assets": (_assets, "what a library of meshes holds"),
     "train": (_train, "a model from a data set"),
+    "learn": (_learn, "a model that knows the meshes of a folder"),
     "infer": (_infer, "a model's programs for many pictures"),
     "evaluate": (_evaluate, "a model's programs against labels"),
     "render": (_render, "graphics code or scene.json to a picture and a .blend"),
@@ -267,8 +281,22 @@ def _parser(verb: str, description: str) -> ArgumentParser:
 
 
 def _add_render_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--template", metavar="NAME", default="clevr", help="the scene's domain (default: clevr)")
+    parser.add_argument("--template", metavar="NAME", help="the scene's domain (default: the model's, else clevr)")
+    parser.add_argument("--library", metavar="FOLDER", help="of the model's meshes (default: where it learnt them, else shipped)")
     parser.add_argument("--samples", type=positive, default=_DEFAULT_SAMPLES, help=f"per pixel (default: {_DEFAULT_SAMPLES})")
+
+
+def _template_of(model: str | None, name: str | None, library: str | None) -> Template:
+    """What shows the model's scenes, or those of the template of this name."""
+    from .model_runner.shipped import CONFIG_NAME, model_directory
+    from .render_templates.meshes.model_template import chosen_template
+
+    return chosen_template(None if model is None else model_directory(model) / CONFIG_NAME, name, library)
+
+
+def _say_missing(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
 
 
 def _source(path: Path) -> Source:

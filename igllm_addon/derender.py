@@ -38,11 +38,13 @@ Report = Callable[[str, float | None], None]
 
 @dataclass(frozen=True)
 class Derendered:
-    """What came of it: the scene with its camera and lights, the model's answer, and how alike picture and render are."""
+    """What came of it: the scene with its camera and lights, the model's answer, how alike picture and render are, and sentences
+    about meshes that could not be shown."""
 
     scene: Scene
     prediction: Prediction
     comparison: Comparison
+    missing: tuple[str, ...] = ()
 
 
 def derender(
@@ -71,7 +73,7 @@ def derender(
     options = RenderOptions(width_px, height_px, samples=samples)
     with complete_set(folder) as unfinished:
         report("building and rendering the scene", None)
-        comparison = _show(source, scene, template, options, unfinished)
+        comparison, missing = _show(source, scene, template, options, unfinished)
         (unfinished / "code.py").write_text(prediction.code, encoding="utf-8")
         write_scene_document(
             unfinished / "scene.json",
@@ -84,15 +86,17 @@ def derender(
             render=_about(options),
             comparison=comparison.to_json(),
         )
-    return Derendered(scene, prediction, comparison)
+    return Derendered(scene, prediction, comparison, tuple(missing))
 
 
-def render_document(document: SceneDocument, path: Path, template: Template, options: RenderOptions, folder: Path) -> None:
-    """Write render.png, scene.json and scene.blend of a scene that was read from `path` into the folder, all of them or none."""
+def render_document(document: SceneDocument, path: Path, template: Template, options: RenderOptions, folder: Path) -> list[str]:
+    """Write render.png, scene.json and scene.blend of a scene that was read from `path` into the folder, all of them or none.
+    What could not be shown is returned as sentences."""
     scene = template.completed(document.scene)
     with complete_set(folder) as unfinished:
-        write_scene_files(scene, template, unfinished, path.stem, options)
+        missing = write_scene_files(scene, template, unfinished, path.stem, options)
         write_scene_document(unfinished / "scene.json", scene, template.name, source=path.name, render=_about(options))
+    return missing
 
 
 def predict(
@@ -144,12 +148,12 @@ def _about(options: RenderOptions) -> dict[str, str | int]:
     }
 
 
-def _show(source: Source, scene: Scene, template: Template, options: RenderOptions, folder: Path) -> Comparison:
-    """Write the render, the Blender file and the comparison page into the folder."""
+def _show(source: Source, scene: Scene, template: Template, options: RenderOptions, folder: Path) -> tuple[Comparison, list[str]]:
+    """Write the render, the Blender file and the comparison page into the folder; what could not be shown, as sentences."""
     upright = folder / "picture.png"
     source.picture.save(upright)
     stem = Path(source.name).stem
-    write_scene_files(scene, template, folder, f"De-rendered {stem}", options, Background(upright, source.name))
+    missing = write_scene_files(scene, template, folder, f"De-rendered {stem}", options, Background(upright, source.name))
     upright.unlink()
     render = folder / RENDER_NAME
     with Image.open(render) as picture:
@@ -158,4 +162,4 @@ def _show(source: Source, scene: Scene, template: Template, options: RenderOptio
     # The picture comes to the render's size and not the other way round: enlarging the render would add nothing.
     comparison = compare(rendered, titled)
     comparison_page(titled, rendered, comparison).save(folder / "comparison.png")
-    return comparison
+    return comparison, missing

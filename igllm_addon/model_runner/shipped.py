@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where models are: the ones that come with the package, by name, and any other by its folder. No torch."""
+"""Where models are: the ones that come with the package and the user's own, by name, and any other by its folder. No torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import WeightsError
+from ..core.model_folders import CHECKPOINT_FOLDER, models_folder
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "MODEL_CARD.md"
@@ -23,18 +26,38 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(sorted(folder.name for folder in WEIGHTS_FOLDER.iterdir() if (folder / CONFIG_NAME).is_file()))
 
 
+def learned_models_folder() -> Path:
+    """Where the user's own models lie; it need not be there."""
+    return models_folder(os.environ, Path.home(), sys.platform)
+
+
+def learned_models() -> dict[str, Path]:
+    """Name -> checkpoint of each of the user's own models, in alphabetical order; a shipped one's name is that one's."""
+    folder = learned_models_folder()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    checkpoints = {entry.name: _checkpoint_in(entry) for entry in found}
+    shipped = shipped_models()
+    return {name: path for name, path in checkpoints.items() if (path / CONFIG_NAME).is_file() and name not in shipped}
+
+
 def model_directory(name_or_folder: str) -> Path:
-    """The folder of a shipped model or of another checkpoint; a WeightsError where it lacks what a checkpoint has."""
-    shipped = name_or_folder in shipped_models()
-    folder = WEIGHTS_FOLDER / name_or_folder if shipped else Path(name_or_folder)
-    if not shipped and not folder.is_dir():
-        known = (
-            f"name one of {', '.join(shipped_models())}, or" if shipped_models() else "none comes with this installation, so give"
-        )
+    """The folder of a shipped model, of one of the user's or of another checkpoint; a WeightsError where it lacks what a
+    checkpoint has. The folder of a learnt model stands for the checkpoint in it."""
+    own, shipped = learned_models(), name_or_folder in shipped_models()
+    named = WEIGHTS_FOLDER / name_or_folder if shipped else own.get(name_or_folder)
+    folder = named or _checkpoint_in(Path(name_or_folder))
+    if named is None and not folder.is_dir():
+        names = [*shipped_models(), *own]
+        known = f"name one of {', '.join(names)}, or" if names else "none comes with this installation, so give"
         raise WeightsError(f"There is no model {name_or_folder!r}; {known} the folder of a checkpoint.")
     if missing := [name for name in (CONFIG_NAME, WEIGHTS_NAME) if not (folder / name).is_file()]:
         raise WeightsError(f"The model folder {folder} lacks {' and '.join(missing)}; install it again or choose another.")
     return folder
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    inside = folder / CHECKPOINT_FOLDER
+    return inside if (inside / CONFIG_NAME).is_file() and not (folder / CONFIG_NAME).is_file() else folder
 
 
 def size_bytes(folder: Path) -> int:

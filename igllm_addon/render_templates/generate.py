@@ -11,6 +11,7 @@ The same run in the three places where Blender can be:
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +37,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _main_of_a_file() -> int:
-    """Started by its path, this file stands in no package: find the package around it and start again there."""
-    package = Path(__file__).resolve().parents[1]
-    sys.path.append(str(package.parent))
-    module = importlib.import_module(f"{package.name}.render_templates.generate")
+    """Started by its path, this file stands in no package: load the package around it, and no other of its name that this Python
+    may have installed, and start again there."""
+    folder = Path(__file__).resolve().parents[1]
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None and spec.loader is not None
+    sys.modules[folder.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[folder.name])
+    module = importlib.import_module(f"{folder.name}.render_templates.generate")
     argv = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     return int(module.main(argv))
 

@@ -27,6 +27,7 @@ from .shards import why, write_atomically
 
 # So many failures without a success between them mean that nothing will succeed.
 _FAILURES_IN_A_ROW = 5
+MANIFEST_NAME = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ def generate(
                 _make(run, folder, workers, missing, progress)
         folder.finish()
         return Report(len(missing), count, folder.home)
+
+
+def settle_for(run: RunOptions, count: int, out: Path) -> None:
+    """Let a run that was stopped be content with its first `count` samples, of which `generate` then makes what is missing."""
+    path = out / run.split / MANIFEST_NAME
+    manifest = read_manifest_or_none(path)
+    if manifest is not None and manifest.count > count:
+        manifest.count = count
+        write_manifest(path, manifest)
 
 
 def _make(run: RunOptions, folder: _Folder, workers: Crew, missing: list[int], progress: Progress) -> None:
@@ -111,7 +121,7 @@ class _Folder:
         self.home = out / run.split
         self.work = self.home / "work"
         self.failures = self.home / "failures.jsonl"
-        self._manifest_path = self.home / "manifest.json"
+        self._manifest_path = self.home / MANIFEST_NAME
         self._manifest: Manifest | None = None
         self._units = units_of(run, count)
         self._missing: dict[Unit, set[int]] = {}

@@ -17,6 +17,7 @@ import bpy
 
 from ..core.errors import RenderError
 from ..core.scene import Scene
+from .meshes.read import missing_meshes
 from .png import without_metadata
 from .render import apply_options, render_png
 from .render_options import RenderOptions
@@ -41,8 +42,9 @@ def write_scene_files(
     collection_name: str,
     options: RenderOptions,
     background: Background | None = None,
-) -> None:
-    """Write RENDER_NAME and BLEND_NAME into the folder. The scene needs a camera; see Template.completed.
+) -> list[str]:
+    """Write RENDER_NAME and BLEND_NAME into the folder. The scene needs a camera; see Template.completed. What could not be shown
+    as it should be is returned as sentences.
 
     In scene.blend everything stands in one collection, the camera is active, 3D views look through it, and the background picture
     is packed into the file.
@@ -63,7 +65,9 @@ def write_scene_files(
         _look_through_camera()
         shown.render.filepath = "//" + RENDER_NAME
         _save(folder / BLEND_NAME)
+        missing = missing_meshes(collection.objects)
     (folder / RENDER_NAME).write_bytes(without_metadata((folder / RENDER_NAME).read_bytes()))
+    return missing
 
 
 def blender_version() -> str:

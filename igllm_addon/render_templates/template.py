@@ -45,6 +45,11 @@ class Template(ABC):
     filled_options: tuple[str, ...] = ()
 
     @property
+    def stands_on_ground(self) -> bool:
+        """Whether its objects stand on a ground, and are not somewhere in the air."""
+        return True
+
+    @property
     @abstractmethod
     def vocabulary(self) -> Vocabulary:
         """What its graphics code may say."""

@@ -41,6 +41,7 @@ class ComparisonJob:
             "camera": result.camera.name,
             "frame": result.frame.name if result.frame is not None else "",
             "template": result.template,
+            "facts": result.facts,
             "width_px": width,
             "height_px": height,
             "samples": _SAMPLES,

@@ -73,6 +73,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
     def step(self, context: bpy.types.Context) -> set[str] | None:
         """At most one object at a time: building takes milliseconds, but a scene may hold many."""
+        from ..render_templates.meshes.read import missing_meshes
+
         run, builder, view = self._run, self._builder, self._view
         assert run is not None and builder is not None and view is not None
         run.step()
@@ -91,6 +93,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
         if run.state.value == "done":
             collection = builder.finish(run.elapsed_s)
             jobs.start_pump()  # it ends the runner that nobody needs any more
+            for sentence in missing_meshes(collection.objects):
+                self.report({"WARNING"}, sentence)
             self.report({"INFO"}, f"{collection.name}: {sum('igllm_statement' in item for item in collection.objects)} objects")
             return {"FINISHED"}
         builder.remove()

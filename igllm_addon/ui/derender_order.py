@@ -8,7 +8,8 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import UsageError
-from ..render_templates.template import Template, template_named
+from ..render_templates.meshes.model_template import template_from_facts
+from ..render_templates.template import Template
 from . import jobs, preferences
 from .derender_run import Order
 from .folders import log_path_or_none, template_of_model
@@ -22,12 +23,14 @@ _TEMPLATE = "clevr"  # of a model that does not say which
 def order_and_plan(context: bpy.types.Context, filepath: str, model: str, command: tuple[str, ...]) -> tuple[Order, Plan]:
     """filepath, model: a script's own, or empty where the panel's settings hold. command: starts the model runner. A UsageError
     says what is missing."""
-    picture = picture_of_file(filepath) if filepath else source_picture(context, context.scene.igllm)
     chosen = _model(context, model)
-    template = template_named(template_of_model(chosen) or _TEMPLATE)
+    name, facts = template_of_model(chosen)
+    template = template_from_facts(name or _TEMPLATE, facts)
+    own = template.empty_scene().camera
+    picture = picture_of_file(filepath) if filepath else source_picture(context, context.scene.igllm, own)
     if missing := preferences.what_is_missing():
         raise UsageError(f"{missing} Set it up in the preferences of this extension.")
-    return _order(picture, chosen, template, command), _plan(context, picture, chosen, template)
+    return _order(picture, chosen, template, command), _plan(context, picture, chosen, template, facts)
 
 
 def _model(context: bpy.types.Context, model: str) -> str:
@@ -55,12 +58,13 @@ def _order(picture: SourcePicture, model: str, template: Template, command: tupl
     )
 
 
-def _plan(context: bpy.types.Context, picture: SourcePicture, model: str, template: Template) -> Plan:
+def _plan(context: bpy.types.Context, picture: SourcePicture, model: str, template: Template, facts: str) -> Plan:
     settings, own = context.scene.igllm, preferences.current()
     return Plan(
         name=f"De-rendered {Path(picture.name).stem}",
         scene_uid=context.scene.session_uid,
         template=template.name,
+        facts=facts,
         model=model,
         size_px=picture.header.shown_size_px,
         orientation=picture.header.orientation,

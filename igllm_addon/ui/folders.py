@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import bpy
@@ -41,14 +43,30 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in MODELS.glob("*/config.json")))
 
 
-def template_of_model(model: str) -> str:
-    """The template that a model was trained for, as its config.json says; empty where there is none to read, which the model
-    runner will explain better."""
+def learned_models_folder() -> Path:
+    """Where the user's own models lie; it need not be there."""
+    from ..core.model_folders import models_folder
+
+    return models_folder(os.environ, Path.home(), sys.platform)
+
+
+def learned_models() -> dict[str, Path]:
+    """Name -> folder of each of the user's own models that is finished."""
+    return {path.parents[1].name: path.parents[1] for path in sorted(learned_models_folder().glob("*/checkpoint/config.json"))}
+
+
+def template_of_model(model: str) -> tuple[str, str]:
+    """The template that a model was trained for, as its config.json says, and the facts that it depends on (model_template.py);
+    empty where there is none to read, which the model runner will explain better."""
     import json
 
+    from ..render_templates.meshes.model_template import facts_of
+
     folder = Path(model) if Path(model).is_absolute() else MODELS / model
+    if (folder / "checkpoint" / "config.json").is_file():
+        folder /= "checkpoint"
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config["vocabulary"]["template"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return ""
+        return str(config["vocabulary"]["template"]), facts_of(config, folder)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "", ""

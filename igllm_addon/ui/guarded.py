@@ -3,6 +3,7 @@
 
 python guarded.py -- module pip install ...
 python guarded.py -- generate clevr --count 10 ...
+python guarded.py -- learn FOLDER --out MODEL ...
 blender --background --python guarded.py -- render JOB.json
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import importlib
+import importlib.util
 import os
 import runpy
 import sys
@@ -37,11 +39,20 @@ def main(arguments: list[str]) -> int:
         sys.argv = rest
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         return 0
-    package = Path(__file__).resolve().parents[1]
-    sys.path.append(str(package.parent))
-    name = {"generate": "render_templates.generate", "render": "ui.render_process"}[kind]
-    module = importlib.import_module(f"{package.name}.{name}")
-    return int(module.main(rest))
+    package = _this_package()
+    name = {"generate": "render_templates.generate", "render": "ui.render_process", "learn": "cli"}[kind]
+    module = importlib.import_module(f"{package}.{name}")
+    return int(module.main(["learn", *rest] if kind == "learn" else rest))
+
+
+def _this_package() -> str:
+    """The package around this file, by its folder: the Python that runs this may have another one of the same name installed."""
+    folder = Path(__file__).resolve().parents[1]
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None and spec.loader is not None
+    sys.modules[folder.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[folder.name])
+    return folder.name
 
 
 if __name__ == "__main__":

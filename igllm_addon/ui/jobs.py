@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .derender_run import DerenderRun
     from .environment import Setup
     from .generation_job import GenerationJob
+    from .learning_job import LearningJob
     from .python_check import PythonCheck
 
 _PUMP_S = 0.1
@@ -53,6 +54,7 @@ class State:
     setup: Setup | None = None
     check: PythonCheck | None = None
     generation: GenerationJob | None = None
+    learning: LearningJob | None = None
     failure: Failure | None = None
     keep_runner_s: float = 600.0
 
@@ -118,7 +120,7 @@ def stop_everything() -> None:
 
 
 def _without_operator() -> list[Any]:
-    return [work for work in (state.setup, state.check, state.generation) if work is not None]
+    return [work for work in (state.setup, state.check, state.generation, state.learning) if work is not None]
 
 
 def _pump() -> float | None:

@@ -137,7 +137,14 @@ class IGLLM_PT_result(_InSidebar, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("igllm.rebuild", icon="FILE_REFRESH")
         row.operator("igllm.update_code", icon="GREASEPENCIL")
+        self._draw_missing_meshes(context, objects)
         self._draw_uncertain(collection, objects)
+
+    def _draw_missing_meshes(self, context: bpy.types.Context, objects: list[bpy.types.Object]) -> None:
+        boxes = sorted({item.data["igllm_shape"] for item in objects if item.data is not None and "igllm_missing" in item.data})
+        if boxes:
+            sentence = f"Shown as boxes, because their meshes cannot be found: {', '.join(boxes)}"
+            draw_sentence(self.layout, sentence, context, icon="ERROR")
 
     def _draw_uncertain(self, collection: bpy.types.Collection, objects: list[bpy.types.Object]) -> None:
         own = preferences.current()

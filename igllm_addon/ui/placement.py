@@ -55,14 +55,14 @@ class Placement:
         return replace(item, location=(float(there[0]), float(there[1]), item.location[2]))
 
 
-def placed(predicted: Camera, eye: Camera) -> Placement:
+def placed(predicted: Camera, eye: Camera, *, on_ground: bool = True) -> Placement:
     """The placement for a program whose camera is `predicted`, of a picture taken from `eye`, in world coordinates and through
-    the same lens."""
+    the same lens. on_ground: whether the objects of such programs stand on a ground; those in the air move with the camera."""
     lens = {"focal_length_mm": predicted.focal_length_mm, "sensor_width_mm": predicted.sensor_width_mm}
     seen, guessed = _axis(eye), _axis(predicted)
     height = eye.location[2]
     looks_alike = abs(_pitch(seen) - _pitch(guessed)) < _PITCH_TOLERANCE_RADIANS
-    if height <= 0.0 or predicted.location[2] <= 0.0 or not looks_alike:
+    if not on_ground or height <= 0.0 or predicted.location[2] <= 0.0 or not looks_alike:
         return Placement(_matrix(eye) @ np.linalg.inv(_matrix(predicted)), predicted, predicted, False)
     ratio = height / predicted.location[2]
     scale = 1.0 if 1.0 / SAME_SIZE_RATIO < ratio < SAME_SIZE_RATIO else ratio

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is stored in a Blender file: the panel's settings on the scene, and what a result is on its collection."""
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from .folders import shipped_models
+from .folders import learned_models, shipped_models
 
 if TYPE_CHECKING:
     from bpy.types import Context
@@ -31,13 +32,27 @@ VIEWS = (
     ("DIFFERENCE", "Difference", "Where they differ: black is the same, white a quarter of the range or more"),
 )
 # Blender keeps no reference to the texts of a dynamic list.
-_model_items: list[tuple[str, str, str]] = []
+_model_items: list[tuple[str, str, str, str, int]] = []
 _template_items: list[tuple[str, str, str]] = []
 
 
-def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]]:
-    _model_items[:] = [(name, name, f"The model {name}, which comes with this extension") for name in shipped_models()]
-    _model_items.append((OTHER_MODEL, "Other…", "A folder with config.json and model.safetensors"))
+def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str, str, int]]:
+    shipped = shipped_models()
+    _model_items[:] = [
+        (name, name, f"The model {name}, which comes with this extension", "NONE", number) for number, name in enumerate(shipped)
+    ]
+    # A file stores the number, which must stay the same whatever else is learnt or deleted.
+    _model_items.extend(
+        (
+            str(folder),
+            name,
+            f"Your model {name}, learnt from your assets",
+            "USER",
+            len(shipped) + 1 + zlib.crc32(name.encode()) // 4,
+        )
+        for name, folder in learned_models().items()
+    )
+    _model_items.append((OTHER_MODEL, "Other…", "A folder with config.json and model.safetensors", "NONE", len(shipped)))
     return _model_items
 
 
@@ -78,6 +93,24 @@ class IGLLM_PG_generation(bpy.types.PropertyGroup):
     folder: StringProperty(name="Folder", description="Where the data set goes", subtype="DIR_PATH", default="//igllm_data")
 
 
+class IGLLM_PG_learning(bpy.types.PropertyGroup):
+    """The model that the panel learns next."""
+
+    name: StringProperty(name="Name", description="What the model is called in the list", default="my-assets")
+    what: EnumProperty(
+        name="Meshes",
+        description="Which objects it learns",
+        items=(
+            ("SELECTED", "Selected Objects", "The selected objects that have faces"),
+            ("MARKED", "Marked as Assets", "The objects of this file that are marked as assets"),
+        ),
+    )
+    minutes: FloatProperty(
+        name="Minutes", description="For all of it; more make a better model", default=30.0, min=0.1, soft_min=5.0, soft_max=600.0
+    )
+    seed: IntProperty(name="Seed", description="Another seed learns from other pictures", default=1, min=0)
+
+
 class IGLLM_PG_settings(bpy.types.PropertyGroup):
     """What the panel asks for."""
 
@@ -100,6 +133,7 @@ class IGLLM_PG_settings(bpy.types.PropertyGroup):
     )
     result: PointerProperty(name="Result", description="The de-rendered collection", type=bpy.types.Collection, poll=_is_result)
     generation: PointerProperty(type=IGLLM_PG_generation)
+    learning: PointerProperty(type=IGLLM_PG_learning)
 
 
 class IGLLM_PG_result(bpy.types.PropertyGroup):
@@ -108,6 +142,7 @@ class IGLLM_PG_result(bpy.types.PropertyGroup):
     run_id: StringProperty()
     is_finished: BoolProperty()
     template: StringProperty()
+    facts: StringProperty()  # what its template depends on beyond its name: words and files of meshes
     model: StringProperty()
     seconds: FloatProperty()
     text: PointerProperty(name="Code", description="The graphics code that this collection is built from", type=bpy.types.Text)
@@ -133,7 +168,7 @@ class IGLLM_PG_result(bpy.types.PropertyGroup):
     flicker: BoolProperty(name="Show Render", description="Switch between picture and render", update=_show_comparison)
 
 
-CLASSES = (IGLLM_PG_generation, IGLLM_PG_settings, IGLLM_PG_result)
+CLASSES = (IGLLM_PG_generation, IGLLM_PG_learning, IGLLM_PG_settings, IGLLM_PG_result)
 
 
 def attach() -> None:

@@ -15,6 +15,8 @@ from . import (
     file_handlers,
     generate_operators,
     jobs,
+    learn_operators,
+    learn_panel,
     panels,
     preferences,
     properties,
@@ -29,8 +31,10 @@ _CLASSES = (
     *result_operators.CLASSES,
     *compare_operators.CLASSES,
     *generate_operators.CLASSES,
+    *learn_operators.CLASSES,
     *environment_operators.CLASSES,
     *panels.CLASSES,
+    *learn_panel.CLASSES,
     *file_drop.CLASSES,
 )
 

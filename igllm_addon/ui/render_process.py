@@ -2,7 +2,7 @@
 """Renders a result in a Blender of its own, so that the artist's keeps going. Runs in that process, started by guarded.py.
 
 The job is a JSON file: {"blend": the file that holds the collection, "collection": str, "camera": str, "frame": an object's
-name or "", "template": str, "width_px": int,
+name or "", "template": str, "facts": str, "width_px": int,
 "height_px": int, "samples": int, "out": the picture's file}.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import bpy
 
+from ..render_templates.meshes.model_template import template_from_facts
 from ..render_templates.render import apply_options, render_png
 from ..render_templates.render_options import RenderOptions
-from ..render_templates.template import template_named
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     scene = bpy.context.scene
     scene.collection.children.link(collection)
     scene.camera = bpy.data.objects.get(job["camera"])
-    template = template_named(job["template"])
+    template = template_from_facts(job["template"], job["facts"])
     side = template.blender_side()
     side.prepare_world(scene)
     if not any(item.type == "LIGHT" for item in collection.objects):

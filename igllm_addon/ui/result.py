@@ -12,7 +12,8 @@ from mathutils import Matrix, Vector
 from ..core.errors import SceneError, UsageError
 from ..core.graphics_code import parse, serialize
 from ..core.scene import Camera, Scene, SceneObject
-from ..render_templates.template import Template, template_named
+from ..render_templates.meshes.model_template import template_from_facts
+from ..render_templates.template import Template
 from .properties import IGLLM_PG_result
 
 RUN_KEY, STATEMENT_KEY, CONFIDENCE_KEY = "igllm_run", "igllm_statement", "igllm_confidence"
@@ -39,7 +40,7 @@ def rebuild(collection: bpy.types.Collection, uncertain_below: float) -> int:
     """Make the objects and the camera follow the code; how many objects that are. A UsageError leaves everything as it is."""
     result = collection.igllm
     text = _text_of(result)
-    template = template_named(result.template)
+    template = template_from_facts(result.template, result.facts)
     parsed = parse(text.as_string(), template.vocabulary)
     if parsed.error is not None:
         raise UsageError(f"The code “{text.name}” cannot be read: {parsed.error}; correct that place.")
@@ -63,7 +64,7 @@ def update_code(collection: bpy.types.Collection) -> int:
     """Make the code follow the objects and the camera; how many objects that are. A UsageError leaves everything as it is."""
     result = collection.igllm
     text = _text_of(result)
-    template = template_named(result.template)
+    template = template_from_facts(result.template, result.facts)
     # The objects' places are those of the last evaluation, and the artist may have moved one since.
     bpy.context.view_layer.update()
     frame = result.frame.matrix_world.copy() if result.frame is not None else None

@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from ..core.graphics_code import parse, serialize
 from ..core.scene import Camera, Scene, SceneObject
-from ..render_templates.template import template_named
+from ..render_templates.meshes.model_template import template_from_facts
 from . import backdrop_picture
 from .placement import Placement, placed
 from .result import RUN_KEY, mark, remove_result, statement_of, write_text
@@ -26,13 +26,14 @@ _SIDE_LIMIT_PX = 1920
 
 @dataclass(frozen=True)
 class Plan:
-    """What a result is to be. scene_uid: the session_uid of the scene that it goes into. size_px: of the picture as it is shown;
-    orientation: EXIF's. picture_path, image_name: what is shown behind its camera. eye: who took the picture, in world
-    coordinates, where that is known; the scene is then placed before that eye."""
+    """What a result is to be. facts: of the template (model_template.py). scene_uid: the session_uid of the scene that it goes
+    into. size_px: of the picture as it is shown; orientation: EXIF's. picture_path, image_name: what is shown behind its camera.
+    eye: who took the picture, in world coordinates, where that is known; the scene is then placed before that eye."""
 
     name: str
     scene_uid: int
     template: str
+    facts: str
     model: str
     size_px: tuple[int, int]
     orientation: int
@@ -50,7 +51,7 @@ class ResultBuilder:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._template = template_named(plan.template)
+        self._template = template_from_facts(plan.template, plan.facts)
         self._side = self._template.blender_side()
         self._camera: Camera | None = None
         self._placement: Placement | None = None
@@ -115,7 +116,7 @@ class ResultBuilder:
     def _see_through(self, camera: Camera) -> None:
         self._camera = camera
         if self.plan.eye is not None:
-            self._placement = placed(camera, self.plan.eye)
+            self._placement = placed(camera, self.plan.eye, on_ground=self._template.stands_on_ground)
             self._camera = self._placement.camera
 
     def _present(self) -> bpy.types.Collection:
@@ -126,6 +127,7 @@ class ResultBuilder:
         collection = bpy.data.collections.new(self.plan.name)
         result = collection.igllm
         result.run_id, result.template, result.model = self.plan.run_id, self.plan.template, self.plan.model
+        result.facts = self.plan.facts
         result.picture_width, result.picture_height = self.plan.size_px
         result.picture_orientation = self.plan.orientation
         self.scene.collection.children.link(collection)

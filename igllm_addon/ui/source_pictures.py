@@ -37,12 +37,14 @@ class SourcePicture:
     eye: Camera | None = None
 
 
-def source_picture(context: bpy.types.Context, settings: IGLLM_PG_settings) -> SourcePicture:
-    """The picture that the panel's settings name; a UsageError says why there is none."""
+def source_picture(context: bpy.types.Context, settings: IGLLM_PG_settings, own: Camera | None) -> SourcePicture:
+    """The picture that the panel's settings name; a UsageError says why there is none. own: the camera that the model knows,
+    through whose lens a viewport is taken."""
     if settings.source == "VIEWPORT":
         from .viewport_capture import picture_of_viewport
 
-        return picture_of_viewport(context)
+        assert own is not None
+        return picture_of_viewport(context, own)
     if settings.source == "RENDER":
         return picture_of_render(context.scene)
     if settings.source == "IMAGE":

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ..core.errors import UsageError
 from ..core.scene import Camera
-from ..render_templates.template import template_named
 from .picture_headers import PictureHeader
 from .pixels import rgb_png
 from .source_pictures import SourcePicture
@@ -24,15 +23,13 @@ WIDTH_PX, HEIGHT_PX = 640, 480
 _NEAR, _FAR = 0.05, 1000.0
 
 
-def picture_of_viewport(context: bpy.types.Context) -> SourcePicture:
-    """The viewport that the operator was started in, or the largest one of the window."""
+def picture_of_viewport(context: bpy.types.Context, own: Camera) -> SourcePicture:
+    """The viewport that the operator was started in, or the largest one of the window, through the lens of the camera `own`."""
     area = _viewport_or_none(context)
     if area is None or bpy.app.background:
         raise UsageError("There is no 3D viewport here to take a picture of; choose another source.")
     region = next(item for item in area.regions if item.type == "WINDOW")
     view = area.spaces.active.region_3d.view_matrix.copy()
-    own = template_named("clevr").empty_scene().camera
-    assert own is not None
     pixels = _drawn(context, area.spaces.active, region, view, 2.0 * own.focal_length_mm / own.sensor_width_mm)
     location, rotation, _ = view.inverted().decompose()
     eye = Camera(tuple(location), tuple(rotation), own.focal_length_mm, own.sensor_width_mm)

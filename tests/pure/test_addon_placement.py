@@ -87,3 +87,14 @@ def test_an_object_that_the_eye_cannot_meet_on_the_ground_stays_where_it_was_pre
 
     assert placement.corrected(behind) == behind
     assert math.isclose(placement.matrix_world_from_scene[3, 3], 1.0)
+
+
+def test_what_is_in_the_air_moves_rigidly_with_its_camera() -> None:
+    eye = Camera((4.0, -5.0, 3.0), EYE.quaternion_wxyz, EYE.focal_length_mm, EYE.sensor_width_mm)
+
+    placement = placed(EYE, eye, on_ground=False)
+
+    item = SceneObject(location=(0.0, 0.0, 2.0))
+    assert placement.corrected(item) == item
+    assert placement.camera == EYE
+    assert placement.matrix_world_from_scene[:3, 3] == pytest.approx(np.subtract(eye.location, EYE.location))

@@ -64,6 +64,8 @@ def allowed(name: str) -> tuple[set[str], set[str]]:
         return {"numpy"} | MODEL_LIBRARIES, {"core", "model_runner"}
     if part == "ui":
         return BLENDER | {"numpy"}, {"core", "bridge", "render_templates", "ui"}
+    if part == "learning":
+        return set(), {"core", "render_templates", "learning"}
     if part == "comparison.py":
         return {"numpy", "PIL", "skimage"}, {"core"}
     if part == "derender.py":

@@ -89,7 +89,9 @@ class MeshSide:
         name = f"igllm {word}"[:60]
         library = str(self._catalogue.library)
         existing = bpy.data.meshes.get(name)
-        if existing is not None and existing.get(SHAPE_KEY) == word and existing.get(read.LIBRARY_KEY) == library:
+        if existing is not None and (existing.get(SHAPE_KEY), existing.get(read.LIBRARY_KEY)) != (word, library):
+            existing = None
+        if existing is not None and read.MISSING_KEY not in existing:
             return existing
         entry = self._catalogue.entries.get(word)
         try:
@@ -100,6 +102,8 @@ class MeshSide:
                 if material is not None:
                     _let_hue_turn(material)
         except MeshError as error:
+            if existing is not None:
+                return existing  # it is missing still
             mesh = _labelled_box(entry.size if entry else (0.577, 0.577, 0.577))
             mesh[read.MISSING_KEY] = str(error)
         mesh.name = name

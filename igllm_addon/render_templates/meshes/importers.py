@@ -77,9 +77,25 @@ def save_marked_objects(folder: Path) -> list[str]:
     any other library; their names. Nothing is written where none is marked."""
     marked = [item for item in bpy.data.objects if item.asset_data is not None and item.type == "MESH" and not item.library]
     if marked:
-        folder.mkdir(parents=True, exist_ok=True)
-        bpy.data.libraries.write(str(folder / "marked.blend"), set(marked), fake_user=True, compress=True)
+        save_objects(marked, folder / "marked.blend")
     return sorted(item.name for item in marked)
+
+
+def save_objects(objects: list[Any], path: Path) -> None:
+    """Write these objects into a .blend of their own in which they, and nothing that they need, stand for meshes. Textures that
+    are files are found from there, too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unmarked = [item for item in objects if item.asset_data is None]
+    unused = [item for item in unmarked if not item.use_fake_user]  # marking sets that
+    try:
+        for item in unmarked:
+            item.asset_mark()
+        bpy.data.libraries.write(str(path), set(objects), path_remap="ABSOLUTE", fake_user=True, compress=True)
+    finally:
+        for item in unmarked:
+            item.asset_clear()
+        for item in unused:
+            item.use_fake_user = False
 
 
 def _from_file(path: Path) -> list[Any]:

@@ -63,6 +63,16 @@ class MeshTemplate(Template):
     def vocabulary(self) -> Vocabulary:
         return self.catalogue.vocabulary(self.name, self.words(self.catalogue, self._options), self.object_limit)
 
+    @property
+    def stands_on_ground(self) -> bool:
+        return self.stage.floor
+
+    def of_model(self, vocabulary: Vocabulary, catalogue: Catalogue) -> MeshTemplate:
+        """The template with the words of a model, of which the catalogue need not know all."""
+        made = type(self)(self._options)
+        made.vocabulary, made.catalogue = vocabulary, catalogue
+        return made
+
     def bound_to(self, options: Any) -> Template:
         return self if options == self._options else type(self)(options)
 

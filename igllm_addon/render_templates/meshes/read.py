@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import bpy
 import numpy as np
@@ -33,6 +34,12 @@ def read_scene(collection: bpy.types.Collection, matrix_world_from_scene: Matrix
     backdrops = [str(item[BACKDROP_KEY]) for item in collection.objects if BACKDROP_KEY in item]
     ordered = left_to_right(objects, camera) if camera is not None else objects
     return Scene(ordered, camera, lights, backdrops[0] if backdrops else None)
+
+
+def missing_meshes(objects: Iterable[bpy.types.Object]) -> list[str]:
+    """A sentence for each mesh that some of these objects show as a box with its name."""
+    meshes = {item.data for item in objects if item.type == "MESH" and MISSING_KEY in item.data}
+    return sorted(f"{mesh[SHAPE_KEY]} is shown as a box, because {mesh[MISSING_KEY]}." for mesh in meshes)
 
 
 def hue_degrees(texture: str) -> float:

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 POSITION_LIMIT = 1.1  # of x and y
 MOST_OBJECTS = 4
-DOMAINS = ("seen", "texture", "shape")
+DOMAINS = ("seen", "texture", "shape", "all")
 ROTATIONS = ("yaw", "full")
 _OWN_COLORS_SHARE = 0.3  # of the objects with seen textures
 _SEEN_HUE_LIMIT, _UNSEEN_HUES = 60, (120, 240)  # degrees
@@ -43,7 +43,8 @@ _EDGE_PX = 2  # a mesh stays so far away from the picture's edges, on a picture 
 @dataclass(frozen=True)
 class ShapenetOptions:
     """library: "shipped" or a folder of meshes. meshes: words separated by commas, or "all". domain: "seen", "texture" or
-    "shape", see above; the split chooses it. rotation: "yaw" about the vertical, or "full". aspect: picture height over width."""
+    "shape", see above, which the split chooses, or "all", all meshes with the hues of "seen". rotation: "yaw" about the vertical,
+    or "full". aspect: picture height over width."""
 
     library: str = SHIPPED
     meshes: str = "all"
@@ -94,6 +95,8 @@ class ShapenetTemplate(MeshTemplate):
         words = self.vocabulary.words["shape"]
         classes = {name: [word for word in known if word in words] for name, known in self.catalogue.classes().items()}
         away = held_out(classes)
+        if options.domain == "all":
+            return words
         chosen = tuple(word for word in words if (word in away) == (options.domain == "shape"))
         if not chosen:
             raise UsageError("No class of the library has three meshes, so that none are held out for val_OOD_shape.")

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the minutes of `igllm learn` are spent, and the training config that follows. Pure: only arithmetic on data.
+
+A budget is cut into four parts, each of which ends at a share of the whole: pictures, tower, decoder, measuring. How many
+pictures and steps fit is guessed before anything runs and fitted to the measured speed while it runs, so that the end is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.scene import Camera
+
+TEMPLATES = ("sixdof", "shapenet", "so3")
+PICTURES, TOWER, DECODER, MEASURE, DONE = "pictures", "tower", "decoder", "measure", "done"
+PHASES = (PICTURES, TOWER, DECODER, MEASURE)
+# The share of the budget at which each phase ends.
+_ENDS = {PICTURES: 0.30, TOWER: 0.80, DECODER: 0.94, MEASURE: 1.0}
+_SMALL_BUDGET_MINUTES = 20.0  # below it a smaller network learns more, because it takes more steps
+# Seconds of two cores of a Xeon at 2.5 GHz: of a picture, and of a step; only the first guess, which measuring corrects.
+_PICTURE_S = {"sixdof": 0.08, "so3": 0.08, "shapenet": 0.2}
+_TOWER_STEP_S = {"small": 0.11, "large": 0.22}
+_DECODER_STEP_S = 0.06
+_LOOK_S = 0.006  # of the finished tower, at a picture
+_START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
+LEAST_PICTURES, MOST_PICTURES = 40, 10_000
+LEAST_STEPS = 20
+_MOST_LEAST_STEPS = 150  # with fewer a decoder has no words; a budget of minutes is rather overrun a little
+_MEASURED_SHARE, _LEAST_MEASURED, _MOST_MEASURED = 0.05, 8, 60
+SHARD_SIZE = 20
+BATCH = {TOWER: 16, DECODER: 16}
+_SIZES_PX = {"sixdof": (128, 128), "so3": (128, 128), "shapenet": (160, 120)}
+_OBJECT_RADIUS = 0.5  # of the ball about a mesh whose bounding box has the diagonal 1
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "small": {"crop_px": 48, "crop_channels": [32, 64, 96], "crop_blocks": [1, 1, 1], "feature_width": 128},
+    "large": {"crop_px": 48, "crop_channels": [40, 80, 128], "crop_blocks": [1, 2, 2], "feature_width": 160},
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """pictures: to learn from. measured: pictures to measure on, beside them. tower_steps, decoder_steps: of BATCH pictures."""
+
+    template: str
+    minutes: float
+    seed: int
+    pictures: int
+    measured: int
+    tower_steps: int
+    decoder_steps: int
+
+    @property
+    def seconds(self) -> float:
+        """The whole budget."""
+        return 60.0 * self.minutes
+
+    def end_s(self, phase: str) -> float:
+        """When a phase has to be over, in seconds from the beginning."""
+        return _ENDS[phase] * self.seconds
+
+    def with_steps(self, phase: str, steps: int) -> Plan:
+        """Another number of steps for a stage of training."""
+        return replace(self, tower_steps=steps) if phase == TOWER else replace(self, decoder_steps=steps)
+
+
+def first_plan(template: str, minutes: float, seed: int) -> Plan:
+    """What fits into the minutes on a machine like the one that the guesses come from."""
+    seconds = 60.0 * minutes
+    pictures = fitting((_ENDS[PICTURES] * seconds - _START_S[PICTURES]) / _PICTURE_S[template])
+    tower_s = (_ENDS[TOWER] - _ENDS[PICTURES]) * seconds - _START_S[TOWER]
+    decoder_s = (_ENDS[DECODER] - _ENDS[TOWER]) * seconds - _START_S[DECODER] - _LOOK_S * pictures
+    return Plan(
+        template=template,
+        minutes=minutes,
+        seed=seed,
+        pictures=pictures,
+        measured=round(min(max(_MEASURED_SHARE * pictures, _LEAST_MEASURED), _MOST_MEASURED)),
+        tower_steps=max(least_steps(minutes), int(tower_s / _TOWER_STEP_S[_network(minutes)])),
+        decoder_steps=max(least_steps(minutes), int(decoder_s / _DECODER_STEP_S)),
+    )
+
+
+def fitting(pictures: float) -> int:
+    """The nearest smaller number of pictures that fills whole shards and is neither too few nor too many."""
+    bounded = min(max(int(pictures), LEAST_PICTURES), MOST_PICTURES)
+    return bounded - bounded % SHARD_SIZE
+
+
+def least_steps(minutes: float) -> int:
+    """How many steps a stage takes even where its time is over."""
+    return min(round(LEAST_STEPS + 15 * minutes), _MOST_LEAST_STEPS)
+
+
+def steps_in_time(done: int, total: int, step_s: float, left_s: float, least: int = LEAST_STEPS) -> int:
+    """How many steps a stage should have in all, of which `done` are done and one takes `step_s`, to end in `left_s` seconds;
+    `total`, as it is, where the difference is not worth an interruption."""
+    wanted = max(done + int(left_s / max(step_s, 1e-6)), done + 1, least)
+    return wanted if abs(wanted - total) > max(0.1 * (total - done), 10) else total
+
+
+def size_px(template: str) -> tuple[int, int]:
+    """Width and height of the pictures that are learnt from."""
+    return _SIZES_PX[template]
+
+
+def sentences(plan: Plan, meshes: int) -> list[str]:
+    """The plan for people."""
+    minutes = {phase: (plan.end_s(phase) - start) / 60.0 for phase, start in zip(PHASES, _starts(plan), strict=True)}
+    return [
+        f"{meshes} meshes, template {plan.template}, {plan.minutes:g} minutes, seed {plan.seed}:",
+        f"  {minutes[PICTURES]:5.1f} min  render about {plan.pictures:,} pictures, and {plan.measured} to measure on",
+        f"  {minutes[TOWER]:5.1f} min  train the tower for about {plan.tower_steps:,} steps of {BATCH[TOWER]} pictures",
+        f"  {minutes[DECODER]:5.1f} min  train the decoder for about {plan.decoder_steps:,} steps of {BATCH[DECODER]}",
+        f"  {minutes[MEASURE]:5.1f} min  measure, write the checkpoint",
+        "How many of each is fitted to this machine's speed on the way.",
+    ]
+
+
+def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, str]) -> dict[str, Any]:
+    """What `igllm train` reads. folders: "train", the shards to learn from, and "out"."""
+    stage = {"data": [folders["train"]], "weight_decay": 0.02, "save_steps": 100, "augment": False, "seed": plan.seed}
+    rolled = {} if plan.template == "shapenet" else {"roll_degrees": 180.0}  # what stands on a floor is not seen rolled
+    return {
+        "name": name,
+        "template": plan.template,
+        "vocabulary": f"{folders['train']}/vocabulary.json",
+        "out": folders["out"],
+        "geometry": {
+            "kind": "fixed_camera",
+            "location": list(camera.location),
+            "quaternion_wxyz": list(camera.quaternion_wxyz),
+            "focal_length_mm": camera.focal_length_mm,
+            "sensor_width_mm": camera.sensor_width_mm,
+            "object_radius_m": _OBJECT_RADIUS,
+        },
+        "vision": {
+            "kind": "pose",
+            "input_width_px": size_px(plan.template)[0],
+            "channels": [16, 32, 64],
+            "blocks": [1, 1],
+            "fine_channels": 16,
+            **_NETWORKS[_network(plan.minutes)],
+        },
+        "decoder": {
+            "width": 96,
+            "layers": 2,
+            "attention_heads": 4,
+            "intermediate_width": 192,
+            "visual_tokens": 8 if plan.template == "shapenet" else 3,
+            "numeric_head": "tanh_mlp_gelu",
+            "pointer": True,
+            "rotation": "6d",
+            "camera": False,
+            "location_spread_m": 1.0,
+        },
+        "training": {
+            "tower": {
+                **stage,
+                **rolled,
+                "steps": plan.tower_steps,
+                "batch": BATCH[TOWER],
+                "learning_rate": 0.002,
+                "warmup_steps": min(100, plan.tower_steps // 10),
+                "ema_decay": 0.99,
+            },
+            "decoder": {
+                **stage,
+                "steps": plan.decoder_steps,
+                "batch": BATCH[DECODER],
+                "learning_rate": 0.0015,
+                "warmup_steps": min(50, plan.decoder_steps // 10),
+                "varieties": 1,
+                "seed": plan.seed + 1,
+            },
+        },
+    }
+
+
+def _network(minutes: float) -> str:
+    return "small" if minutes < _SMALL_BUDGET_MINUTES else "large"
+
+
+def _starts(plan: Plan) -> list[float]:
+    return [0.0, *(plan.end_s(phase) for phase in PHASES[:-1])]
