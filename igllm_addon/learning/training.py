@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TextIO, cast
 
 from ..core.scene import Camera
@@ -47,17 +49,47 @@ def train_in_time(
 ) -> Plan:
     """Train a stage until its end in the plan; the plan with the steps that it took."""
     rest_s = 0.0
-    while True:
-        pace = _Pace(plan, phase, clock, teller, rest_s, signal.raise_signal)
-        try:
-            with contextlib.redirect_stderr(cast(TextIO, BarReader(pace.heard, log))):
-                trainer.train(config(plan), phase)
-            return plan
-        except KeyboardInterrupt:
-            if pace.wanted is None:
-                raise
-            plan = plan.with_steps(phase, pace.wanted)
-            rest_s = max(_LATER * (plan.end_s(phase) - clock.elapsed_s()), _REST_S)
+    with _noted_ctrl_c() as ctrl_c:
+        while True:
+            pace = _Pace(plan, phase, clock, teller, rest_s, signal.raise_signal)
+            try:
+                with contextlib.redirect_stderr(cast(TextIO, BarReader(pace.heard, log))):
+                    trainer.train(config(plan), phase)
+                return plan
+            except KeyboardInterrupt:
+                if pace.wanted is None or ctrl_c.came:
+                    raise
+                plan = plan.with_steps(phase, pace.wanted)
+                rest_s = max(_LATER * (plan.end_s(phase) - clock.elapsed_s()), _REST_S)
+
+
+class _CtrlC:
+    """Whether one came that nobody else took."""
+
+    came = False
+
+
+@contextlib.contextmanager
+def _noted_ctrl_c() -> Iterator[_CtrlC]:
+    """A stage takes one request to stop, and that may be the one that fits its steps. A Ctrl-C that comes then, while it is
+    stopping, must not be taken for the same: it is noted. The next one ends at once."""
+    noted = _CtrlC()
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield noted
+        return
+
+    def take_note(number: int, frame: FrameType | None) -> None:
+        if noted.came:
+            raise KeyboardInterrupt
+        noted.came = True
+
+    before = signal.signal(signal.SIGINT, take_note)
+    try:
+        yield noted
+        if noted.came:  # after the last step
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Pace:

@@ -29,6 +29,7 @@ from igllm_addon.learning.plan import (
 from igllm_addon.learning.progress import BarReader, BudgetClock, Teller
 from igllm_addon.learning.training import train_in_time
 from igllm_addon.model_runner.config import PoseConfig
+from igllm_addon.model_runner.stop_request import stop_request
 from igllm_addon.model_runner.training_config import read_training_config
 
 PLAN = Plan("sixdof", minutes=10.0, seed=3, pictures=2000, measured=60, tower_steps=1000, decoder_steps=400)
@@ -150,10 +151,17 @@ class FakeTrainer:
 
         total = int(config.name)
         self.totals.append(total)
-        while self.done < total:
-            self.done += 1
-            self._now.now += self._step_s
-            sys.stderr.write(f"\r{stage}:  1%|#  | {self.done}/{total} [x]")
+        with stop_request() as stop:
+            while self.done < total:
+                self.done += 1
+                self._now.now += self._step_s
+                sys.stderr.write(f"\r{stage}:  1%|#  | {self.done}/{total} [x]")
+                if stop.made:
+                    self.save()
+                    raise KeyboardInterrupt
+
+    def save(self) -> None:
+        """What takes a while before a stage has stopped."""
 
     def measure(self, checkpoint: Path, labels: Path, train: Path) -> dict[str, Any]:
         raise NotImplementedError
@@ -207,3 +215,15 @@ def test_ctrl_c_is_the_users_and_ends_the_phase() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         trained(FakeTime(), Interrupted(FakeTime(), 1.0))
+
+
+def test_a_ctrl_c_while_steps_are_fitted_is_not_lost() -> None:
+    class Hurried(FakeTrainer):
+        def save(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    trainer = Hurried(FakeTime(), 1.5)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(trainer._now, trainer)
+    assert len(trainer.totals) == 1
