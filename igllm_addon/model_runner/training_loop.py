@@ -71,14 +71,17 @@ def train_stage(
             run.take_step(step, step_loss)
             bar.update()
             run.keep_record(bar)
-            if processes().any_of(stop.made):
+            if processes().any_of(stop.made) and step + 1 < stage.steps:
                 run.stop()
-                print(
-                    f"{name}: stopped after step {step + 1} of {stage.steps}; the same command with --resume goes on.",
-                    file=sys.stderr,
-                )
-                raise KeyboardInterrupt
-    run.finish()
+                break
+        else:
+            run.finish()
+    if processes().any_of(stop.made):
+        print(
+            f"{name}: stopped after step {run.progress.step} of {stage.steps}; the same command with --resume goes on.",
+            file=sys.stderr,
+        )
+        raise KeyboardInterrupt
 
 
 class _Run:
