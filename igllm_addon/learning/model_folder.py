@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..core.errors import UsageError
+from ..core.file_lock import take_file
 from ..core.model_folders import CHECKPOINT_FOLDER
 from .plan import PICTURES, Plan
 
@@ -97,23 +98,10 @@ class ModelFolder:
         """Keep a second run out while this one lasts."""
         try:
             self.work.mkdir(parents=True, exist_ok=True)
-            lock = (self.work / "lock").open("ab")
+            held = (self.work / "lock").open("ab")
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written ({error.strerror}); choose another --out.") from error
-        with lock:
-            if not _lock(lock):
+        with held:
+            if not take_file(held):
                 raise UsageError(f"Another run is learning in {self.path}; wait for it to end or choose another --out.")
             yield
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Take the file for this process, which gives it back by ending, however it ends. Where the system cannot do that, trust."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from ..core.errors import RenderError, UsageError
+from ..core.file_lock import take_file
 from .crew import TRIES, Crew, CrewOptions, Done, Failed
 from .layouts import Unit, fragment_name, units_of, write_unit
 from .manifest import Manifest, check_same_blender, check_same_run, new_manifest, read_manifest_or_none, write_manifest
@@ -133,11 +134,11 @@ class _Folder:
         try:
             for folder in (self.work, *{(self._out / name).parent for name in self._units[0].names}):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.work / "lock").open("ab")
+            held = (self.work / "lock").open("ab")
         except OSError as error:
             raise UsageError(f"Cannot write into {self.home}: {why(error)}; choose another --out.") from error
-        with lock:
-            if not _lock(lock):
+        with held:
+            if not take_file(held):
                 raise UsageError(f"Another run is writing into {self.home}; wait for it to end or choose another --out.")
             self._check_manifest()
             self._remove_leavings()
@@ -249,16 +250,3 @@ class _Folder:
         for path in self.work.glob("worker-*.log"):
             path.unlink(missing_ok=True)
         self.failures.unlink(missing_ok=True)
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Take the file for this process, which gives it back by ending, however it ends. Where the system cannot do that, trust."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
