@@ -33,6 +33,7 @@ _CORRECTION = (
     0.2  # of the ball's radius in the picture, and of the logarithm of a depth: one unit of the second look's corrections
 )
 _CROP_STRIDE = 4
+_TURN_WIDTH = 192  # of the hidden layer that leads to the rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class PoseTower(nn.Module):
         known = vision.feature_width + 3
         self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
         self.words = nn.ModuleDict({name: nn.Linear(vision.feature_width, len(vocabulary.words[name])) for name in self.fields})
-        self.turn, self.correction = nn.Linear(vision.feature_width, 6), _head(known, 3)
+        self.turn, self.correction = _turn_head(vision.feature_width, len(vocabulary.words.get("shape", ("",)))), _head(known, 3)
         self.register_buffer("origin", torch.tensor(camera.location), persistent=False)
         self.register_buffer("world_from_camera", matrix_world_from_camera(camera), persistent=False)
 
@@ -122,10 +123,10 @@ class PoseTower(nn.Module):
         known = torch.cat([features, place * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1)
         corrections = _CORRECTION * self.correction(known)
         place, log_depth = place + corrections[:, :2] * radius[:, None], log_depth + corrections[:, 2]
-        turn = matrix_from_rows(self.turn(features).float())
+        words = {name: self.words[name](features) for name in self.fields}
+        turn = matrix_from_rows(self._rows(features, words.get("shape")).float())
         rotation = self.world_from_camera @ turn_toward(place.detach()) @ turn
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
-        words = {name: self.words[name](features) for name in self.fields}
         return PoseDescription(features, words, place, log_depth, location, rotation)
 
     def glimpse(self, pictures: Tensor, count: int) -> Glimpse:
@@ -150,6 +151,12 @@ class PoseTower(nn.Module):
             rotation=rotation.reshape(b, k, 9),
             place_px=place_px.reshape(b, k, 2),
         )
+
+    def _rows(self, features: Tensor, shape: Tensor | None) -> Tensor:
+        """(N, 6): two rows of each object's rotation. Every shape has an answer of its own, since how a mug is turned and how a
+        chair is turned shows in different things; shape, the logits (N, S), say how much each answer counts."""
+        answers: Tensor = self.turn(features).unflatten(1, (-1, 6))
+        return answers[:, 0] if shape is None else (torch.softmax(shape, dim=1)[..., None] * answers).sum(dim=1)
 
     @property
     def token_width(self) -> int:
@@ -208,6 +215,10 @@ def _crop_network(vision: PoseConfig) -> nn.Sequential:
     cells = (vision.crop_px // (_CROP_STRIDE * 2 ** (len(vision.crop_channels) - 1))) ** 2
     summary = (nn.Linear(inputs * cells, vision.feature_width), nn.LayerNorm(vision.feature_width), nn.GELU())
     return nn.Sequential(*layers, nn.Flatten(), *summary)
+
+
+def _turn_head(features: int, shapes: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features, _TURN_WIDTH), nn.GELU(), nn.Linear(_TURN_WIDTH, 6 * shapes))
 
 
 def _head(inputs: int, outputs: int) -> nn.Sequential:

@@ -45,8 +45,7 @@ class IGLLM_OT_compare(ModalWork, bpy.types.Operator):
         try:
             self._job = jobs.state.comparison = ComparisonJob(shown_result(context))
         except IgllmError as error:
-            jobs.fail(str(error))
-            self.report({"WARNING"}, str(error))
+            jobs.refuse(self, str(error))
             return False
         return True
 
@@ -62,10 +61,7 @@ class IGLLM_OT_compare(ModalWork, bpy.types.Operator):
         self._job = jobs.state.comparison = None
         collection = next((item for item in bpy.data.collections if item.igllm.run_id == job.run_id), None)
         if job.sentence or collection is None:
-            sentence = job.sentence or "The result was removed while it was rendered."
-            jobs.fail(sentence, job.details())
-            self.report({"WARNING"}, sentence)
-            return {"CANCELLED"}
+            return jobs.refuse(self, job.sentence or "The result was removed while it was rendered.", job.details())
         take_render(collection, job.render_path)
         _show_in_editor(context, collection.igllm.comparison)
         self.report({"INFO"}, collection.igllm.figures)
@@ -126,10 +122,7 @@ class IGLLM_OT_save_comparison(bpy.types.Operator):
         try:
             save_page(shown_result(context).igllm, path)
         except OSError as error:
-            sentence = f"{path} cannot be written ({error.strerror}); choose another folder."
-            jobs.fail(sentence)
-            self.report({"WARNING"}, sentence)
-            return {"CANCELLED"}
+            return jobs.refuse(self, f"{path} cannot be written ({error.strerror}); choose another folder.")
         self.report({"INFO"}, f"Saved {path}")
         return {"FINISHED"}
 

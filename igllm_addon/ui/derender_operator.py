@@ -60,11 +60,13 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
         jobs.state.failure = None
         if jobs.state.derender is not None:
-            return self._refuse("A picture is being de-rendered already; wait for it or cancel it.")
+            jobs.refuse(self, "A picture is being de-rendered already; wait for it or cancel it.")
+            return False
         try:
             order, plan = order_and_plan(context, self.filepath, self.model, runner_command())
         except (IgllmError, OSError) as error:
-            return self._refuse(str(error))
+            jobs.refuse(self, str(error))
+            return False
         self._builder = ResultBuilder(plan)
         self._view = ViewOfResult(self._builder)
         jobs.state.result_id = plan.run_id
@@ -73,8 +75,6 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
 
     def step(self, context: bpy.types.Context) -> set[str] | None:
         """At most one object at a time: building takes milliseconds, but a scene may hold many."""
-        from ..render_templates.meshes.read import missing_meshes
-
         run, builder, view = self._run, self._builder, self._view
         assert run is not None and builder is not None and view is not None
         run.step()
@@ -91,6 +91,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
         jobs.state.derender = None
         self._run = None
         if run.state.value == "done":
+            from ..render_templates.meshes.read import missing_meshes
+
             collection = builder.finish(run.elapsed_s)
             jobs.start_pump()  # it ends the runner that nobody needs any more
             for sentence in missing_meshes(collection.objects):
@@ -100,10 +102,8 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
         builder.remove()
         view.look_back(context)
         if run.state.value == "failed":
-            jobs.fail(run.sentence, run.details())
-            self.report({"WARNING"}, run.sentence)
-        else:
-            self.report({"INFO"}, "De-render was cancelled")
+            return jobs.refuse(self, run.sentence, run.details())
+        self.report({"INFO"}, "De-render was cancelled")
         return {"CANCELLED"}
 
     def ask_to_stop(self) -> None:
@@ -118,11 +118,6 @@ class IGLLM_OT_derender(ModalWork, bpy.types.Operator):
             self._run = jobs.state.derender = None
             assert self._builder is not None
             self._builder.remove()
-
-    def _refuse(self, sentence: str) -> bool:
-        jobs.fail(sentence)
-        self.report({"WARNING"}, sentence)
-        return False
 
 
 class IGLLM_OT_cancel(bpy.types.Operator):

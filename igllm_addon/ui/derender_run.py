@@ -71,6 +71,7 @@ class DerenderRun:
         self._client: RunnerClient | None = None
         self._request_id: int | None = None
         self._start_error: Exception | None = None
+        self._platform = ""
         self._starter = threading.Thread(target=self._start, name="igllm start", daemon=True)
         self._starter.start()
 
@@ -125,7 +126,7 @@ class DerenderRun:
         command = " ".join(part if "\n" not in part else "…" for part in self.order.command)
         lines = [self.sentence, "", f"picture: {self.order.name}", f"model: {self.order.model}", f"runner: {runner}"]
         lines += [
-            f"platform: {platform.platform()}",
+            f"platform: {self._platform}",
             f"command: {command}",
             "",
             "last lines of the runner's log:",
@@ -138,6 +139,7 @@ class DerenderRun:
         from ..core.errors import IgllmError
         from ..core.protocol import Predict
 
+        self._platform = platform.platform()  # it may start a process and read a library, which takes its time
         try:
             picture = self.order.read_picture()
             self._client = self._session.take(self.order.command, self.order.log_path)

@@ -35,22 +35,17 @@ class IGLLM_OT_generate(bpy.types.Operator):
         jobs.state.failure = None
         folder = Path(bpy.path.abspath(settings.folder))
         if settings.folder.startswith("//") and not bpy.data.filepath:
-            return self._refuse(
-                "The folder begins with //, which means beside this file: save the file or choose another folder."
+            return jobs.refuse(
+                self, "The folder begins with //, which means beside this file: save the file or choose another folder."
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             command = [*blender_command(), "--", "generate", *generate_arguments(settings, folder)]
             jobs.state.generation = GenerationJob(command, folder, log_path_or_none("generate.log"))
         except OSError as error:
-            return self._refuse(f"{folder} cannot be written ({error.strerror or error}); choose another folder.")
+            return jobs.refuse(self, f"{folder} cannot be written ({error.strerror or error}); choose another folder.")
         jobs.start_pump()
         return {"FINISHED"}
-
-    def _refuse(self, sentence: str) -> set[str]:
-        jobs.fail(sentence)
-        self.report({"WARNING"}, sentence)
-        return {"CANCELLED"}
 
 
 class IGLLM_OT_generate_cancel(bpy.types.Operator):

@@ -74,6 +74,13 @@ def fail(sentence: str, details: str = "") -> None:
     redraw()
 
 
+def refuse(operator: bpy.types.Operator, sentence: str, details: str = "") -> set[str]:
+    """What an operator that could not do it returns: the sentence stands in the panel and in the status bar."""
+    fail(sentence, details)
+    operator.report({"WARNING"}, sentence)
+    return {"CANCELLED"}
+
+
 def redraw() -> None:
     """Have the sidebars and the preferences drawn again, for what they show of a run. Not the viewports, which may show a scene
     that takes long to draw."""

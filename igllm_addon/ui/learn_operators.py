@@ -54,16 +54,13 @@ class IGLLM_OT_learn(bpy.types.Operator):
             command = learn_command(preferences.runner_python(), blender, model / _LIBRARY, model, options)
             jobs.state.learning = LearningJob(command, model, log_path_or_none("learn.log"))
         except IgllmError as error:
-            return self._refuse(str(error))
+            return jobs.refuse(self, str(error))
         except OSError as error:
-            return self._refuse(f"{error.filename or 'The model'} cannot be written ({error.strerror or error}); check the disk.")
+            return jobs.refuse(
+                self, f"{error.filename or 'The model'} cannot be written ({error.strerror or error}); check the disk."
+            )
         jobs.start_pump()
         return {"FINISHED"}
-
-    def _refuse(self, sentence: str) -> set[str]:
-        jobs.fail(sentence)
-        self.report({"WARNING"}, sentence)
-        return {"CANCELLED"}
 
 
 class IGLLM_OT_learn_cancel(bpy.types.Operator):

@@ -8,15 +8,12 @@ import bpy
 from . import jobs
 from .folders import learned_models_folder
 from .learn_operators import file_name
-from .sentences import draw_sentence
+from .sidebar import InSidebar, draw_end, draw_progress
 
 
-class IGLLM_PT_learn(bpy.types.Panel):
+class IGLLM_PT_learn(InSidebar, bpy.types.Panel):
     """What to learn, for how long, the button or the progress, how it ended."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "IG-LLM"
     bl_label = "Learn These Assets"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -36,14 +33,11 @@ class IGLLM_PT_learn(bpy.types.Panel):
             column.prop(settings, "minutes")
             column.prop(settings, "seed")
         if job is not None and busy:
-            row = layout.row(align=True)
-            row.progress(factor=job.fraction, text="Cancelling" if job.is_cancelling else job.line)
-            row.operator("igllm.learn_cancel", text="", icon="X")
+            draw_progress(layout, job, "igllm.learn_cancel")
         else:
             layout.operator("igllm.learn", text="Go On" if begun else "Learn", icon="OUTLINER_OB_LIGHT")
             layout.operator("igllm.learn_remove", icon="TRASH")
-        if job is not None and job.is_over and job.sentence:
-            draw_sentence(layout, job.sentence, context, icon="ERROR" if job.failed else "INFO")
+        draw_end(layout, job, context)
 
 
 CLASSES = (IGLLM_PT_learn,)

@@ -10,17 +10,12 @@ from .folders import PACKAGE
 from .properties import OTHER_MODEL
 from .result_operators import shown_result, shown_result_or_none
 from .sentences import draw_sentence
+from .sidebar import InSidebar, draw_end, draw_progress
 
 _UNCERTAIN_SHOWN = 8
 
 
-class _InSidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "IG-LLM"
-
-
-class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_derender(InSidebar, bpy.types.Panel):
     """Source, model, button."""
 
     bl_idname = "IGLLM_PT_derender"
@@ -79,7 +74,7 @@ class IGLLM_PT_derender(_InSidebar, bpy.types.Panel):
         row.operator("igllm.cancel", text="", icon="X")
 
 
-class IGLLM_PT_failure(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_failure(InSidebar, bpy.types.Panel):
     """What went wrong. A panel of its own, because Blender takes the first thing below a progress bar that is gone for that bar,
     and draws it so, while the pointer rests there."""
 
@@ -100,7 +95,7 @@ class IGLLM_PT_failure(_InSidebar, bpy.types.Panel):
             box.operator("igllm.copy_details", icon="COPYDOWN")
 
 
-class IGLLM_PT_options(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_options(InSidebar, bpy.types.Panel):
     """What a result brings along."""
 
     bl_label = "Options"
@@ -116,7 +111,7 @@ class IGLLM_PT_options(_InSidebar, bpy.types.Panel):
         column.prop(settings, "with_stage")
 
 
-class IGLLM_PT_result(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_result(InSidebar, bpy.types.Panel):
     """The collection, its code, its uncertain objects."""
 
     bl_label = "Result"
@@ -162,7 +157,7 @@ class IGLLM_PT_result(_InSidebar, bpy.types.Panel):
             column.label(text=f"and {len(found) - _UNCERTAIN_SHOWN} more")
 
 
-class IGLLM_PT_compare(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_compare(InSidebar, bpy.types.Panel):
     """Picture against render."""
 
     bl_label = "Compare"
@@ -192,7 +187,7 @@ class IGLLM_PT_compare(_InSidebar, bpy.types.Panel):
         layout.operator("igllm.save_comparison", icon="FILE_TICK")
 
 
-class IGLLM_PT_generate(_InSidebar, bpy.types.Panel):
+class IGLLM_PT_generate(InSidebar, bpy.types.Panel):
     """Data sets."""
 
     bl_label = "Generate Data"
@@ -215,13 +210,10 @@ class IGLLM_PT_generate(_InSidebar, bpy.types.Panel):
         column.prop(settings, "samples")
         column.prop(settings, "folder")
         if job is not None and busy:
-            row = layout.row(align=True)
-            row.progress(factor=job.fraction, text="Cancelling" if job.is_cancelling else job.line)
-            row.operator("igllm.generate_cancel", text="", icon="X")
+            draw_progress(layout, job, "igllm.generate_cancel")
         else:
             layout.operator("igllm.generate", icon="RENDER_ANIMATION")
-        if job is not None and job.is_over and job.sentence:
-            draw_sentence(layout, job.sentence, context, icon="ERROR" if job.failed else "INFO")
+        draw_end(layout, job, context)
         layout.operator("igllm.open_folder", icon="FILE_FOLDER")
 
 

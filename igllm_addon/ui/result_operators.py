@@ -48,9 +48,7 @@ class IGLLM_OT_rebuild(_OnResult, bpy.types.Operator):
         try:
             count = rebuild(shown_result(context), own.uncertain_below if own is not None else 0.7)
         except IgllmError as error:
-            jobs.fail(str(error))
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return jobs.refuse(self, str(error))
         jobs.state.failure = None
         self.report({"INFO"}, f"{count} objects from the code")
         return {"FINISHED"}
@@ -71,9 +69,7 @@ class IGLLM_OT_update_code(_OnResult, bpy.types.Operator):
         try:
             count = update_code(shown_result(context))
         except IgllmError as error:
-            jobs.fail(str(error))
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return jobs.refuse(self, str(error))
         jobs.state.failure = None
         self.report({"INFO"}, f"The code has {count} objects")
         return {"FINISHED"}

@@ -28,8 +28,9 @@ def wait(limit_s: float) -> None:
 
 def _import() -> None:
     from ..bridge import client
+    from ..render_templates.meshes import read
     from ..render_templates.template import template_named
     from . import derender_order, derender_run, view_of_result
 
-    assert client and derender_order and derender_run and view_of_result
+    assert client and read and derender_order and derender_run and view_of_result
     template_named("clevr").blender_side()

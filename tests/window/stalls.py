@@ -56,6 +56,14 @@ def _measured_event(name: str, function: Callable[..., set[str]]) -> Callable[..
     return measured
 
 
+def _measured_part(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def measured(*arguments: Any) -> Any:
+        with _Measured(name):
+            return function(*arguments)
+
+    return measured
+
+
 def _measured_pump(pump: Callable[[], bool]) -> Callable[[], bool]:
     def measured() -> bool:
         with _Measured("pump"):
@@ -71,5 +79,13 @@ def watch() -> None:
             setattr(operator, method, _measured_event(f"{operator.__name__}.{method}", getattr(operator, method)))
     for panel in module("ui.panels").CLASSES:
         panel.draw = _measured_draw(f"{panel.__name__}.draw", panel.draw)
+    # What a tick is made of, to see where a long one comes from.
+    for parts, methods in (
+        (module("ui.derender_run").DerenderRun, ("step", "details")),
+        (module("ui.result_builder").ResultBuilder, ("add", "finish", "remove")),
+        (module("ui.view_of_result").ViewOfResult, ("look_through", "look_back")),
+    ):
+        for method in methods:
+            setattr(parts, method, _measured_part(f"  {parts.__name__}.{method}", getattr(parts, method)))
     jobs = module("ui.jobs")
     jobs.pump_once = _measured_pump(jobs.pump_once)
