@@ -62,6 +62,21 @@ def test_a_moved_object_is_told_as_turned_along_with_its_ray() -> None:
     assert not torch.allclose(seen.rotation[0], seen.rotation[1], atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [0, 1])
+def test_a_shape_answers_for_its_own_rotation(shape: int) -> None:
+    tower = tower_with_random_weights()
+    with torch.no_grad():
+        tower.words["shape"].bias.copy_(torch.tensor([20.0, 0.0] if shape == 0 else [0.0, 20.0]))  # type: ignore[operator]
+    maps, places = tower(torch.rand(1, 3, 48, 48)), FirstLook(torch.tensor([[0.0, 0.0]]), torch.tensor([1.5]))
+
+    before = tower.describe(maps, torch.tensor([0]), places).rotation
+    with torch.no_grad():
+        tower.turn[2].bias[6:] += 1.0  # type: ignore[index, operator]  # the second shape's answer alone
+
+    after = tower.describe(maps, torch.tensor([0]), places).rotation
+    assert torch.allclose(before, after, atol=1e-5) == (shape == 0)
+
+
 def test_the_tower_learns_where_a_toy_is_and_how_it_is_turned() -> None:
     tower, alike, scenes = tower_with_random_weights(), Alike.of(TOYS), toy_scenes(3, 8)
     optimizer = torch.optim.AdamW(tower.parameters(), lr=3e-3)
