@@ -111,14 +111,15 @@ class PoseTower(nn.Module):
         place = cell + self.offset(local) * (STRIDE / self._focal_px)
         return FirstLook(place, math.log(self.camera.distance_m) + self.depth(local)[:, 0])
 
-    def describe(self, maps: PoseMaps, picture: Tensor, first: FirstLook) -> PoseDescription:
-        """What the magnified surroundings of the places of a first look show."""
+    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook) -> PoseDescription:
+        """What the magnified surroundings of the places of a first look at the pictures (B, 3, H, W) show; picture (N,): in which
+        of them a place is."""
         place, log_depth = first.place.detach(), first.log_depth.detach()
         radius = self.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
-        middle = place.new_tensor((maps.pictures.shape[3] / 2, maps.pictures.shape[2] / 2))
+        middle = place.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         centre_px = middle + place * place.new_tensor((self._focal_px, -self._focal_px))
         half_px = radius * (_WINDOW_PER_RADIUS * self._focal_px)
-        crops = windows(maps.pictures, picture, centre_px, half_px, self.config.crop_px)
+        crops = windows(pictures, picture, centre_px, half_px, self.config.crop_px)
         features = self.crop(F.pixel_unshuffle(crops, _CROP_STRIDE).contiguous(memory_format=torch.channels_last))
         known = torch.cat([features, place * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1)
         corrections = _CORRECTION * self.correction(known)
@@ -135,7 +136,7 @@ class PoseTower(nn.Module):
         score, row, column = strongest_peaks(maps.heat, count)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
-        seen = self.describe(maps, picture, self.first_look(maps, picture, row.flatten(), column.flatten()))
+        seen = self.describe(pictures, picture, self.first_look(maps, picture, row.flatten(), column.flatten()))
         words = [torch.softmax(seen.words[name], dim=1) for name in self.fields]
         logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
         rotation = seen.rotation.flatten(1)

@@ -42,28 +42,23 @@ def pose_step_loss(
     *,
     augment: bool = True,
     roll_degrees: float = 0.0,
+    first_look: bool = True,
 ) -> dict[str, Tensor]:
-    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss"."""
+    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss". first_look: whether the
+    network that finds objects learns, too; otherwise it is not even run, since the second look learns about the true places."""
     pictures, batch = augmented(batch, rng, bands=False) if augment else (plain_pictures(batch), batch)
     device = tower.origin.device
     pictures, batch = pictures.to(device), batch.to(device)
     if roll_degrees:
         pictures, batch = rolled(tower, pictures, batch, roll_degrees, rng)
-    maps = tower(pictures)
     picture, item = torch.nonzero(batch.exists, as_tuple=True)
     place, log_depth = true_places(tower, batch, picture, item)
     radius = tower.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
-    uv = batch.uv[picture, item]
-    cells = torch.floor(uv / STRIDE + _uniform(rng, tuple(uv.shape), _CELL_JITTER, device)).long()
-    column, row = cells[:, 0].clamp(0, maps.heat.shape[2] - 1), cells[:, 1].clamp(0, maps.heat.shape[1] - 1)
-    parts = {"heat": centre_map_loss(maps.heat, batch, _spread(tower, batch, picture, item, radius))}
-    first = tower.first_look(maps, picture, row, column)
     per_radius = 1.0 / radius[:, None]
-    parts["offset"] = _smooth((first.place - place) * per_radius / _PLACE_UNIT)
-    parts["depth"] = _smooth((first.log_depth - log_depth) / _DEPTH_UNIT)
+    parts = _first_look_parts(tower, pictures, batch, (picture, item), rng) if first_look else {}
     off = _uniform(rng, (len(picture), 3), 1.0, device)
     guess = FirstLook(place + _CENTRE_JITTER * off[:, :2] * radius[:, None], log_depth + _SIZE_JITTER * off[:, 2])
-    seen = tower.describe(maps, picture, guess)
+    seen = tower.describe(pictures, picture, guess)
     parts["place"] = _smooth((seen.place - place) * per_radius / _PLACE_UNIT)
     parts["distance"] = _smooth((seen.log_depth - log_depth) / _DEPTH_UNIT)
     for index, name in enumerate(tower.fields):
@@ -71,6 +66,25 @@ def pose_step_loss(
     parts["rotation"] = _rotation_loss(tower, alike, seen.rotation, batch, picture, item)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
+
+
+def _first_look_parts(
+    tower: PoseTower, pictures: Tensor, batch: SceneTensors, objects: tuple[Tensor, Tensor], rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """The parts of the network that finds objects: centre map, offset, depth. objects: picture and column of each."""
+    picture, item = objects
+    place, log_depth = true_places(tower, batch, picture, item)
+    radius = tower.camera.object_radius_m / torch.exp(log_depth)
+    maps = tower(pictures)
+    uv = batch.uv[picture, item]
+    cells = torch.floor(uv / STRIDE + _uniform(rng, tuple(uv.shape), _CELL_JITTER, uv.device)).long()
+    column, row = cells[:, 0].clamp(0, maps.heat.shape[2] - 1), cells[:, 1].clamp(0, maps.heat.shape[1] - 1)
+    first = tower.first_look(maps, picture, row, column)
+    return {
+        "heat": centre_map_loss(maps.heat, batch, _spread(tower, batch, picture, item, radius)),
+        "offset": _smooth((first.place - place) / radius[:, None] / _PLACE_UNIT),
+        "depth": _smooth((first.log_depth - log_depth) / _DEPTH_UNIT),
+    }
 
 
 def true_places(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:

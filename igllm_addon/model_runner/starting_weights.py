@@ -15,16 +15,21 @@ from .checkpoint import WEIGHTS_NAME
 
 _TOWER = "tower."
 _SECOND_LOOK = "second_look."
+_OF_WORDS = ("words.", "turn.")  # what answers for each word of the vocabulary
 
 
 def start_tower(tower: nn.Module, checkpoint: Path) -> None:
     """Give a vision tower the weights of the tower in a checkpoint's folder; UsageError where it is of another architecture.
 
-    A second look that the checkpoint's tower does not have begins as it is, correcting nothing.
+    A second look that the checkpoint's tower does not have begins as it is, correcting nothing. What answers for each word begins
+    as it is where the vocabularies have different numbers of words.
     """
     weights = {name.removeprefix(_TOWER): value for name, value in _read(checkpoint).items() if name.startswith(_TOWER)}
+    own = tower.state_dict()
     if not any(name.startswith(_SECOND_LOOK) for name in weights):
-        weights |= {name: value for name, value in tower.state_dict().items() if name.startswith(_SECOND_LOOK)}
+        weights |= {name: value for name, value in own.items() if name.startswith(_SECOND_LOOK)}
+    answering = [name for name in weights if name in own and name.startswith(_OF_WORDS)]
+    weights |= {name: own[name] for name in answering if own[name].shape != weights[name].shape}
     _load(tower, weights, checkpoint)
 
 

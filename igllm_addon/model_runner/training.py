@@ -30,6 +30,7 @@ from .pose_training import pose_step_loss
 from .processes import processes
 from .programs import Variety
 from .projectors import load_mm_projector
+from .shipped import model_directory
 from .starting_weights import start_decoder, start_tower
 from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
@@ -87,7 +88,7 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
             f"The vision tower of {config.model.name!r} is a frozen one, which is not trained; leave out that stage."
         )
     if config.tower.start:
-        start_tower(tower, Path(config.tower.start))
+        start_tower(tower, model_directory(config.tower.start))
     if config.tower.learns:
         _let_learn(tower, config.tower.learns)
     tower.to(processes().device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,7 +102,9 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
         batch = shards.batch(step, rng)
         if isinstance(tower, PoseTower):
             stage = config.tower
-            return pose_step_loss(tower, alike, batch, rng, augment=stage.augment, roll_degrees=stage.roll_degrees)
+            first_look = step < (stage.first_look_steps or stage.steps)
+            augment, roll_degrees = stage.augment, stage.roll_degrees
+            return pose_step_loss(tower, alike, batch, rng, augment=augment, roll_degrees=roll_degrees, first_look=first_look)
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:
@@ -151,7 +154,7 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     torch.manual_seed(config.decoder.seed)
     model = Igllm(config.model)
     if config.decoder.start:
-        start_decoder(model, Path(config.decoder.start))
+        start_decoder(model, model_directory(config.decoder.start))
     if isinstance(model.tower, VisionTower | PoseTower):
         tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
         model.tower.load_state_dict(tower, strict=True)

@@ -31,7 +31,7 @@ _STAGES = ("tower", "alignment", "decoder")
 _AT_LEAST_1 = ("steps", "batch", "save_steps", "validate_steps")
 _AT_LEAST_0 = (
     *("learning_rate", "head_learning_rate", "weight_decay", "warmup_steps"),
-    *("scenes", "rescan_steps", "hold_statistics_from", "seed", "varieties"),
+    *("scenes", "rescan_steps", "hold_statistics_from", "first_look_steps", "seed", "varieties"),
 )
 
 
@@ -48,9 +48,12 @@ class StageConfig:
     its best weights are kept.
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
     looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. roll_degrees: how far
-    a pose tower's pictures are turned about the direction of view, either way. shuffle_attributes and
+    a pose tower's pictures are turned about the direction of view, either way. first_look_steps: the step from which a pose
+    tower's finding network, which is ready long before the rotations are, stays as it is (0: never); a step then takes about half
+    the time. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
-    numeric heads (0: that of all). start: a checkpoint's folder whose weights of this stage are the first; empty: random ones.
+    numeric heads (0: that of all). start: the model (a name, or a checkpoint's folder) whose weights of this stage are the first;
+    empty: random ones.
     learns: the parts of a vision tower that alone learn while the others stay as they started ("second_look", say); empty: all.
     loss_weights: what parts of a compact tower's loss weigh ("shape", say) where that is not what they usually do.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
@@ -77,6 +80,7 @@ class StageConfig:
     head_learning_rate: float = 0.0
     augment: bool = True
     roll_degrees: float = 0.0
+    first_look_steps: int = 0
     start: str = ""
     learns: tuple[str, ...] = ()
     loss_weights: Mapping[str, float] = field(default_factory=dict)

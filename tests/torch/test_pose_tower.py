@@ -44,8 +44,7 @@ def test_true_places_and_depths_lead_back_to_the_locations() -> None:
     picture, item = torch.nonzero(scenes.exists, as_tuple=True)
 
     place, log_depth = true_places(tower, scenes, picture, item)
-    maps = tower(torch.zeros(5, 3, 48, 48))
-    seen = tower.describe(maps, picture, FirstLook(place, log_depth))
+    seen = tower.describe(torch.zeros(5, 3, 48, 48), picture, FirstLook(place, log_depth))
 
     # An untrained correction is zero, so what was given comes back.
     assert torch.allclose(seen.location, scenes.location[picture, item], atol=1e-5)
@@ -53,10 +52,9 @@ def test_true_places_and_depths_lead_back_to_the_locations() -> None:
 
 def test_a_moved_object_is_told_as_turned_along_with_its_ray() -> None:
     tower = tower_with_random_weights()
-    maps = tower(torch.zeros(1, 3, 48, 48))
     places = FirstLook(torch.tensor([[0.0, 0.0], [0.2, 0.1]]), torch.tensor([1.5, 1.5]))
 
-    seen = tower.describe(maps, torch.tensor([0, 0]), places)
+    seen = tower.describe(torch.zeros(1, 3, 48, 48), torch.tensor([0, 0]), places)
 
     assert torch.allclose(seen.rotation @ seen.rotation.transpose(1, 2), torch.eye(3).expand(2, 3, 3), atol=1e-5)
     assert not torch.allclose(seen.rotation[0], seen.rotation[1], atol=1e-3)
@@ -67,14 +65,24 @@ def test_a_shape_answers_for_its_own_rotation(shape: int) -> None:
     tower = tower_with_random_weights()
     with torch.no_grad():
         tower.words["shape"].bias.copy_(torch.tensor([20.0, 0.0] if shape == 0 else [0.0, 20.0]))  # type: ignore[operator]
-    maps, places = tower(torch.rand(1, 3, 48, 48)), FirstLook(torch.tensor([[0.0, 0.0]]), torch.tensor([1.5]))
+    pictures, places = torch.rand(1, 3, 48, 48), FirstLook(torch.tensor([[0.0, 0.0]]), torch.tensor([1.5]))
 
-    before = tower.describe(maps, torch.tensor([0]), places).rotation
+    before = tower.describe(pictures, torch.tensor([0]), places).rotation
     with torch.no_grad():
         tower.turn[2].bias[6:] += 1.0  # type: ignore[index, operator]  # the second shape's answer alone
 
-    after = tower.describe(maps, torch.tensor([0]), places).rotation
+    after = tower.describe(pictures, torch.tensor([0]), places).rotation
     assert torch.allclose(before, after, atol=1e-5) == (shape == 0)
+
+
+def test_the_finding_network_can_be_left_as_it_is() -> None:
+    tower, scenes = tower_with_random_weights(), toy_scenes(3, 4)
+
+    parts = pose_step_loss(tower, Alike.of(TOYS), scenes, np.random.default_rng(1), augment=False, first_look=False)
+    parts["loss"].backward()
+
+    learnt = {name.partition(".")[0] for name, parameter in tower.named_parameters() if parameter.grad is not None}
+    assert learnt == {"crop", "words", "turn", "correction"}
 
 
 def test_the_tower_learns_where_a_toy_is_and_how_it_is_turned() -> None:
