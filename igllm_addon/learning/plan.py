@@ -17,10 +17,9 @@ PICTURES, TOWER, DECODER, MEASURE, DONE = "pictures", "tower", "decoder", "measu
 PHASES = (PICTURES, TOWER, DECODER, MEASURE)
 # The share of the budget at which each phase ends.
 _ENDS = {PICTURES: 0.30, TOWER: 0.80, DECODER: 0.94, MEASURE: 1.0}
-_SMALL_BUDGET_MINUTES = 20.0  # below it a smaller network learns more, because it takes more steps
 # Seconds of two cores of a Xeon at 2.5 GHz: of a picture, and of a step; only the first guess, which measuring corrects.
 _PICTURE_S = {"sixdof": 0.08, "so3": 0.08, "shapenet": 0.2}
-_TOWER_STEP_S = {"small": 0.11, "large": 0.22}
+_TOWER_STEP_S = 0.13
 _DECODER_STEP_S = 0.06
 _LOOK_S = 0.006  # of the finished tower, at a picture
 _START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
@@ -32,10 +31,19 @@ SHARD_SIZE = 20
 BATCH = {TOWER: 16, DECODER: 16}
 _SIZES_PX = {"sixdof": (128, 128), "so3": (128, 128), "shapenet": (160, 120)}
 _OBJECT_RADIUS = 0.5  # of the ball about a mesh whose bounding box has the diagonal 1
-_NETWORKS: dict[str, dict[str, Any]] = {
-    "small": {"crop_px": 48, "crop_channels": [32, 64, 96], "crop_blocks": [1, 1, 1], "feature_width": 128},
-    "large": {"crop_px": 48, "crop_channels": [40, 80, 128], "crop_blocks": [1, 2, 2], "feature_width": 160},
+# The tower begins as the shipped one of other meshes, which knows already how turned things look, and is built like it.
+BASE_MODEL = "sixdof-small"
+_NETWORK: dict[str, Any] = {
+    "kind": "pose",
+    "channels": [16, 32, 64],
+    "blocks": [1, 1],
+    "fine_channels": 16,
+    "crop_px": 48,
+    "crop_channels": [40, 80, 128],
+    "crop_blocks": [1, 2, 2],
+    "feature_width": 160,
 }
+_FIRST_LOOK_SHARE = 0.3  # of the tower's steps, in which its finding network learns, too
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def first_plan(template: str, minutes: float, seed: int) -> Plan:
         seed=seed,
         pictures=pictures,
         measured=round(min(max(_MEASURED_SHARE * pictures, _LEAST_MEASURED), _MOST_MEASURED)),
-        tower_steps=max(least_steps(minutes), int(tower_s / _TOWER_STEP_S[_network(minutes)])),
+        tower_steps=max(least_steps(minutes), int(tower_s / _TOWER_STEP_S)),
         decoder_steps=max(least_steps(minutes), int(decoder_s / _DECODER_STEP_S)),
     )
 
@@ -134,14 +142,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
             "sensor_width_mm": camera.sensor_width_mm,
             "object_radius_m": _OBJECT_RADIUS,
         },
-        "vision": {
-            "kind": "pose",
-            "input_width_px": size_px(plan.template)[0],
-            "channels": [16, 32, 64],
-            "blocks": [1, 1],
-            "fine_channels": 16,
-            **_NETWORKS[_network(plan.minutes)],
-        },
+        "vision": {**_NETWORK, "input_width_px": size_px(plan.template)[0]},
         "decoder": {
             "width": 96,
             "layers": 2,
@@ -158,7 +159,9 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
             "tower": {
                 **stage,
                 **rolled,
+                "start": BASE_MODEL,
                 "steps": plan.tower_steps,
+                "first_look_steps": max(1, round(_FIRST_LOOK_SHARE * plan.tower_steps)),
                 "batch": BATCH[TOWER],
                 "learning_rate": 0.002,
                 "warmup_steps": min(100, plan.tower_steps // 10),
@@ -175,10 +178,6 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
             },
         },
     }
-
-
-def _network(minutes: float) -> str:
-    return "small" if minutes < _SMALL_BUDGET_MINUTES else "large"
 
 
 def _starts(plan: Plan) -> list[float]:

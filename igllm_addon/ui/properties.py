@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bpy.types import Context
 
 OTHER_MODEL = "FOLDER"
+DEFAULT_MODEL = "clevr-small"
 SOURCES = (
     (
         "VIEWPORT",
@@ -37,23 +38,21 @@ _template_items: list[tuple[str, str, str]] = []
 
 
 def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str, str, int]]:
-    shipped = shipped_models()
+    # A file stores the number, which must stay the same whatever else ships, is learnt or deleted.
     _model_items[:] = [
-        (name, name, f"The model {name}, which comes with this extension", "NONE", number) for number, name in enumerate(shipped)
+        (name, name, f"The model {name}, which comes with this extension", "NONE", 0 if name == DEFAULT_MODEL else _number(name))
+        for name in shipped_models()
     ]
-    # A file stores the number, which must stay the same whatever else is learnt or deleted.
     _model_items.extend(
-        (
-            str(folder),
-            name,
-            f"Your model {name}, learnt from your assets",
-            "USER",
-            len(shipped) + 1 + zlib.crc32(name.encode()) // 4,
-        )
+        (str(folder), name, f"Your model {name}, learnt from your assets", "USER", _number(name))
         for name, folder in learned_models().items()
     )
-    _model_items.append((OTHER_MODEL, "Other…", "A folder with config.json and model.safetensors", "NONE", len(shipped)))
+    _model_items.append((OTHER_MODEL, "Other…", "A folder with config.json and model.safetensors", "NONE", 1))
     return _model_items
+
+
+def _number(name: str) -> int:
+    return 2 + zlib.crc32(name.encode()) // 4
 
 
 def _templates(_self: Any, _context: "Context | None") -> list[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ import pytest
 
 from igllm_addon.core.scene import Camera
 from igllm_addon.learning.plan import (
+    BASE_MODEL,
     DECODER,
     MEASURE,
     MOST_PICTURES,
@@ -29,6 +30,7 @@ from igllm_addon.learning.plan import (
 from igllm_addon.learning.progress import BarReader, BudgetClock, Teller
 from igllm_addon.learning.training import train_in_time
 from igllm_addon.model_runner.config import PoseConfig
+from igllm_addon.model_runner.shipped import model_directory
 from igllm_addon.model_runner.stop_request import stop_request
 from igllm_addon.model_runner.training_config import read_training_config
 
@@ -112,6 +114,15 @@ def test_the_training_config_can_be_trained_by_hand(template: str, minutes: floa
     assert isinstance(config.model.vision, PoseConfig)
     assert config.model.vocabulary.words["shape"] == ("brick", "wedge")
     assert (config.tower.seed, config.tower.roll_degrees > 0.0) == (7, template != "shapenet")
+
+
+def test_the_tower_is_built_like_the_shipped_one_that_it_starts_from() -> None:
+    shipped = json.loads((model_directory(BASE_MODEL) / "config.json").read_text(encoding="utf-8"))
+
+    value = training_config(first_plan("sixdof", 10.0, 7), "mine", CAMERA, {"train": "data", "out": "out"})
+
+    assert value["training"]["tower"]["start"] == BASE_MODEL
+    assert value["vision"] == shipped["vision"]
 
 
 def test_a_bar_of_the_training_is_read() -> None:

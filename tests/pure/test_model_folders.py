@@ -62,7 +62,7 @@ def test_a_name_that_nothing_has_is_answered_with_the_names_that_there_are(
     monkeypatch.setenv("IGLLM_MODELS", str(tmp_path))
     checkpoint(tmp_path / "gears" / "checkpoint")
 
-    with pytest.raises(WeightsError, match="There is no model 'gear'; name one of clevr-small, gears, or the folder"):
+    with pytest.raises(WeightsError, match="There is no model 'gear'; name one of clevr-small, .*, gears, or"):
         model_directory("gear")
 
 

@@ -18,7 +18,7 @@ from igllm_addon.core.graphics_code import parse
 from igllm_addon.core.vocabulary import CLEVR
 from igllm_addon.model_runner.metrics import score_picture
 from igllm_addon.model_runner.predictor import Prediction, Predictor, Progress, Statement
-from igllm_addon.model_runner.shipped import model_directory
+from igllm_addon.model_runner.shipped import model_directory, shipped_models
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -109,8 +109,9 @@ def test_a_picture_that_is_a_stripe_is_refused() -> None:
         list(Predictor(tiny_model(1)).predict(Image.new("RGB", (1000, 10))))
 
 
-def test_the_model_card_names_the_weights_that_ship() -> None:
-    folder = model_directory("clevr-small")
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_model_card_names_the_weights_that_ship(name: str) -> None:
+    folder = model_directory(name)
     data = (folder / "model.safetensors").read_bytes()
     digest = hashlib.sha256(data).hexdigest()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from conftest import Run
 from test_extension import SHOW, last_json
 
+SHIPPED = ["clevr-small", "shapenet-small", "sixdof-small"]
 SCENE = """
 import os, tempfile
 os.environ["IGLLM_MODELS"] = tempfile.mkdtemp()
@@ -59,10 +60,10 @@ show(again=again, paused=paused, failed=job.failed, sentence=job.sentence, liste
 
     found = last_json(output)
     assert found["again"] is False
-    assert found["paused"] == ["Cancelled; Go On takes it up from there.", False, ["clevr-small", "Other…"]]
+    assert found["paused"] == ["Cancelled; Go On takes it up from there.", False, [*SHIPPED, "Other…"]]
     assert found["failed"] is False
     assert str(found["sentence"]).startswith("“my-cones” is in the list of models: right mesh")
-    assert found["listed"] == ["clevr-small", "my-cones", "Other…"]
+    assert found["listed"] == [*SHIPPED, "my-cones", "Other…"]
     assert found["refused"] == [
         ["CANCELLED"],
         "There is a model “my-cones” already; write another name, or delete that one.",
