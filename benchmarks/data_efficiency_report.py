@@ -82,6 +82,7 @@ def plot(report: Figures, path: Path) -> None:
                 panel.plot([run["scenes"] for run in runs], values, style, color=colour, markersize=4, label=label)
         panel.set(title=name, xscale="log", xlabel="training pictures")
         panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        panel.set_yscale("log" if name.startswith("L2") else "linear")
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels.flat[0].legend(fontsize=7)
