@@ -19,6 +19,7 @@ pytest.importorskip("torch", reason="needs torch")
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "tests/data/clevr_val_000003.png"
+MESHES = ROOT / "tests/data/shapenet_val_000007.png"
 RESULT = ["code.py", "comparison.png", "render.png", "scene.blend", "scene.json"]
 
 
@@ -41,6 +42,22 @@ def test_a_picture_becomes_a_scene_and_the_last_line_says_where(tmp_path: Path) 
     document = json.loads((tmp_path / "out" / "scene.json").read_text())
     assert (document["model"], document["source"], len(document["confidences"])) == ("clevr-small", PICTURE.name, 7)
     assert document["comparison"]["psnr_db"] > 25.0
+
+
+def test_a_scene_of_meshes_is_built_from_the_shipped_library(tmp_path: Path) -> None:
+    result = subprocess.run(
+        command("derender", MESHES, "--model", "shapenet-small", "--out", tmp_path / "out", "--samples", 1),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (result.returncode, result.stdout) == (0, f"3 objects of {MESHES} in {tmp_path / 'out'}\n"), result.stderr
+    document = json.loads((tmp_path / "out" / "scene.json").read_text())
+    shapes = sorted(item["shape"] for item in document["scene"]["objects"])
+    assert shapes == ["airplane_biplane", "mug_enamel", "table_desk"]
+    assert document["comparison"]["psnr_db"] > 20.0
 
 
 def test_a_runner_that_is_running_already_is_used_and_goes_on(tmp_path: Path) -> None:
