@@ -8,7 +8,10 @@ to Blender's main thread every few milliseconds.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
+# Any small picture of the extension's own.
+_PICTURE = Path(__file__).parents[1] / "render_templates/meshes/library/igllm_catalogue/previews/car_taxi.png"
 _threads: list[threading.Thread] = []
 
 
@@ -34,3 +37,11 @@ def _import() -> None:
 
     assert client and read and derender_order and derender_run and view_of_result
     template_named("clevr").blender_side()
+    _read_a_picture()
+
+
+def _read_a_picture() -> None:
+    """The first picture of a session makes Blender (4.5 and later) read colour configurations, 5.2 for some 40 ms."""
+    import imbuf
+
+    imbuf.load(str(_PICTURE)).free()
