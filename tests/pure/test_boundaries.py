@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "igllm_addon"
 STDLIB = set(sys.stdlib_module_names)
-BLENDER = {"bpy", "mathutils", "bpy_extras", "bmesh", "gpu"}
+BLENDER = {"bpy", "mathutils", "bpy_extras", "bmesh", "gpu", "imbuf"}
 BLENDER_FILES = {
     "build.py",
     "read.py",
