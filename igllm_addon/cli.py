@@ -319,7 +319,8 @@ def _source(path: Path) -> Source:
 
 def _model(name_or_folder: str | None) -> str:
     """What a request calls the model: a shipped one by its name, another by its absolute path."""
-    from .model_runner.shipped import DEFAULT_MODEL, model_directory, shipped_models
+    from .core.model_folders import DEFAULT_MODEL
+    from .model_runner.shipped import model_directory, shipped_models
 
     wanted = name_or_folder or DEFAULT_MODEL
     directory = model_directory(wanted)

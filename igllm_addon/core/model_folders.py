@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a user's own models lie, for the command line and for Blender alike. No file system here, only names.
+"""Which model is meant where none is named, and where a user's own lie, for the command line and for Blender alike. No file
+system here, only names.
 
 A learnt model is a folder there, with its checkpoint (config.json, model.safetensors, MODEL_CARD.md) in the folder `checkpoint`.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+DEFAULT_MODEL = "clevr-small"
 MODELS_VARIABLE = "IGLLM_MODELS"
 CHECKPOINT_FOLDER = "checkpoint"
 MESHES_KEY = "meshes"  # of config.json: the library that a learnt model knows, as learning/ writes it

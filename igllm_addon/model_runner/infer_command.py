@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from ..core.command_line import SentenceParser
 from ..core.errors import UsageError
+from ..core.model_folders import DEFAULT_MODEL
 from ..core.vocabulary import Vocabulary
 from .config import config_from_json
 from .data import shards_in
 from .dot_layout import dot_files, is_dots
 from .pictures import picture_from_bytes
-from .shipped import DEFAULT_MODEL, model_directory
+from .shipped import model_directory
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 

@@ -52,10 +52,11 @@ def pose_step_loss(
     if roll_degrees:
         pictures, batch = rolled(tower, pictures, batch, roll_degrees, rng)
     picture, item = torch.nonzero(batch.exists, as_tuple=True)
-    place, log_depth = true_places(tower, batch, picture, item)
+    truth = FirstLook(*true_places(tower, batch, picture, item))
+    place, log_depth = truth.place, truth.log_depth
     radius = tower.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
     per_radius = 1.0 / radius[:, None]
-    parts = _first_look_parts(tower, pictures, batch, (picture, item), rng) if first_look else {}
+    parts = _first_look_parts(tower, pictures, batch, (picture, item), truth, rng) if first_look else {}
     off = _uniform(rng, (len(picture), 3), 1.0, device)
     guess = FirstLook(place + _CENTRE_JITTER * off[:, :2] * radius[:, None], log_depth + _SIZE_JITTER * off[:, 2])
     seen = tower.describe(pictures, picture, guess)
@@ -69,12 +70,16 @@ def pose_step_loss(
 
 
 def _first_look_parts(
-    tower: PoseTower, pictures: Tensor, batch: SceneTensors, objects: tuple[Tensor, Tensor], rng: np.random.Generator
+    tower: PoseTower,
+    pictures: Tensor,
+    batch: SceneTensors,
+    objects: tuple[Tensor, Tensor],
+    truth: FirstLook,
+    rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """The parts of the network that finds objects: centre map, offset, depth. objects: picture and column of each."""
     picture, item = objects
-    place, log_depth = true_places(tower, batch, picture, item)
-    radius = tower.camera.object_radius_m / torch.exp(log_depth)
+    radius = tower.camera.object_radius_m / torch.exp(truth.log_depth)
     maps = tower(pictures)
     uv = batch.uv[picture, item]
     cells = torch.floor(uv / STRIDE + _uniform(rng, tuple(uv.shape), _CELL_JITTER, uv.device)).long()
@@ -82,8 +87,8 @@ def _first_look_parts(
     first = tower.first_look(maps, picture, row, column)
     return {
         "heat": centre_map_loss(maps.heat, batch, _spread(tower, batch, picture, item, radius)),
-        "offset": _smooth((first.place - place) / radius[:, None] / _PLACE_UNIT),
-        "depth": _smooth((first.log_depth - log_depth) / _DEPTH_UNIT),
+        "offset": _smooth((first.place - truth.place) / radius[:, None] / _PLACE_UNIT),
+        "depth": _smooth((first.log_depth - truth.log_depth) / _DEPTH_UNIT),
     }
 
 

@@ -16,7 +16,6 @@ from ..core.model_folders import CHECKPOINT_FOLDER, models_folder
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "MODEL_CARD.md"
-DEFAULT_MODEL = "clevr-small"
 
 
 def shipped_models() -> tuple[str, ...]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bpy.types import Context
 
 OTHER_MODEL = "FOLDER"
-DEFAULT_MODEL = "clevr-small"
 SOURCES = (
     (
         "VIEWPORT",
@@ -38,6 +37,8 @@ _template_items: list[tuple[str, str, str]] = []
 
 
 def _models(_self: Any, _context: "Context | None") -> list[tuple[str, str, str, str, int]]:
+    from ..core.model_folders import DEFAULT_MODEL
+
     # A file stores the number, which must stay the same whatever else ships, is learnt or deleted.
     _model_items[:] = [
         (name, name, f"The model {name}, which comes with this extension", "NONE", 0 if name == DEFAULT_MODEL else _number(name))

@@ -16,8 +16,9 @@ from safetensors.torch import load, save  # noqa: E402  (torch must be known to 
 
 from igllm_addon.bridge.client import RunnerClient  # noqa: E402  (torch must be known to exist first)
 from igllm_addon.bridge.launch import runner_command  # noqa: E402
+from igllm_addon.core.model_folders import DEFAULT_MODEL  # noqa: E402
 from igllm_addon.core.protocol import ErrorCode, Failure, Message, Prediction  # noqa: E402
-from igllm_addon.model_runner.shipped import DEFAULT_MODEL, model_directory  # noqa: E402
+from igllm_addon.model_runner.shipped import model_directory  # noqa: E402
 
 
 def checkpoint(folder: Path, config: bytes, weights: bytes) -> str:
