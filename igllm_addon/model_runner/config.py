@@ -64,7 +64,8 @@ class VisionConfig:
     """A convolutional tower. Pictures are resized to `input_width_px`; channels are those at stride 4, 8 and 16, blocks the
     residual blocks at stride 8 and 16. Peaks have `fine_channels` features of stride 4 and channels[1] of stride 8.
     second_look_px: side to which the surroundings of a peak are magnified for a closer look, a multiple of 16; 0: none.
-    looks: how often a picture is looked at to describe what is there, 1, 2 or 4 times, each time lying otherwise on the grid."""
+    looks: how often a picture is looked at to describe what is there, 1, 2 or 4 times, each time lying otherwise on the grid.
+    shape_look_px: side to which they are magnified for a look at shapes alone, a multiple of 16; 0: none."""
 
     input_width_px: int = 240
     channels: tuple[int, int, int] = (40, 80, 176)
@@ -72,14 +73,14 @@ class VisionConfig:
     fine_channels: int = 48
     second_look_px: int = 0
     looks: int = 1
+    shape_look_px: int = 0
 
     def __post_init__(self) -> None:
         if self.looks not in (1, 2, 4):
             raise WeightsError(f"a config has {self.looks} looks; expected 1, 2 or 4")
-        if self.second_look_px < 0 or self.second_look_px % 16:
-            raise WeightsError(
-                f"a config has the second look's side {self.second_look_px}; expected a multiple of 16, or 0 for none"
-            )
+        for name, side in (("second look", self.second_look_px), ("shape look", self.shape_look_px)):
+            if side < 0 or side % 16:
+                raise WeightsError(f"a config has the {name}'s side {side}; expected a multiple of 16, or 0 for none")
 
     @property
     def feature_width(self) -> int:

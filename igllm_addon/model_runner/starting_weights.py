@@ -14,23 +14,31 @@ from ..core.errors import UsageError
 from .checkpoint import WEIGHTS_NAME
 
 _TOWER = "tower."
-_SECOND_LOOK = "second_look."
+_CLOSER_LOOKS = ("second_look.", "shape_look.")
 _OF_WORDS = ("words.", "turn.")  # what answers for each word of the vocabulary
 
 
 def start_tower(tower: nn.Module, checkpoint: Path) -> None:
     """Give a vision tower the weights of the tower in a checkpoint's folder; UsageError where it is of another architecture.
 
-    A second look that the checkpoint's tower does not have begins as it is, correcting nothing. What answers for each word begins
+    A closer look that the checkpoint's tower does not have begins as it is, correcting nothing. What answers for each word begins
     as it is where the vocabularies have different numbers of words.
     """
     weights = {name.removeprefix(_TOWER): value for name, value in _read(checkpoint).items() if name.startswith(_TOWER)}
     own = tower.state_dict()
-    if not any(name.startswith(_SECOND_LOOK) for name in weights):
-        weights |= {name: value for name, value in own.items() if name.startswith(_SECOND_LOOK)}
+    for look in _CLOSER_LOOKS:
+        if not any(name.startswith(look) for name in weights):
+            weights |= {name: value for name, value in own.items() if name.startswith(look)}
     answering = [name for name in weights if name in own and name.startswith(_OF_WORDS)]
     weights |= {name: own[name] for name in answering if own[name].shape != weights[name].shape}
     _load(tower, weights, checkpoint)
+
+
+def start_shape_look(look: nn.Module, checkpoint: Path) -> None:
+    """Give a look at shapes the weights of the one in a checkpoint's folder."""
+    prefix = f"{_TOWER}shape_look."
+    weights = {name.removeprefix(prefix): value for name, value in _read(checkpoint).items() if name.startswith(prefix)}
+    _load(look, weights, checkpoint)
 
 
 def start_decoder(model: nn.Module, checkpoint: Path) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`igllm train CONFIG`: the vision tower first, then projector, language model and numeric head on its frozen features.
+"""`igllm train CONFIG`: the vision tower first and its look at shapes, then projector, language model and numeric head on what the
+two see, frozen.
 
 With a foreign tower there is no first stage, but there may be one that aligns the projector with a pretrained language model.
 """
@@ -30,8 +31,10 @@ from .pose_training import pose_step_loss
 from .processes import processes
 from .programs import Variety
 from .projectors import load_mm_projector
+from .shape_look import ShapeLook
+from .shape_look_training import ShapeLookStage, ShapeWindows, shape_figures
 from .shipped import model_directory
-from .starting_weights import start_decoder, start_tower
+from .starting_weights import start_decoder, start_shape_look, start_tower
 from .tower_training import hold_statistics, settle_statistics, tower_step_loss
 from .training_config import StageConfig, TrainingConfig, read_training_config
 from .training_loop import Validation, train_stage
@@ -89,6 +92,8 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
         )
     if config.tower.start:
         start_tower(tower, model_directory(config.tower.start))
+    if isinstance(tower, VisionTower) and tower.config.shape_look_px:
+        tower.shape_look.requires_grad_(False)  # it has a stage of its own
     if config.tower.learns:
         _let_learn(tower, config.tower.learns)
     tower.to(processes().device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -117,9 +122,55 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
     return tower
 
 
+def train_shape_look(config: TrainingConfig, *, resume: bool) -> ShapeLook:
+    """The stage "shape_look", which needs no tower; its state lies in `out`."""
+    stage = _shape_look_stage(config)
+    torch.manual_seed(stage.seed)
+    tower = make_tower(config.model)
+    assert isinstance(tower, VisionTower)
+    if stage.start:
+        start_shape_look(tower.shape_look, model_directory(stage.start))
+    width_px, vocabulary = config.model.vision.input_width_px, config.model.vocabulary
+    shards = GrowingShards(stage, width_px, vocabulary)
+    assert shards.scenes is not None
+    data = ShapeWindows(tower, shards.scenes)
+    del shards
+    print(f"{len(data)} windows", file=sys.stderr)
+    learner = ShapeLookStage(tower.shape_look, len(data)).to(processes().device)
+
+    def step_loss(_: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        return learner.step_loss(data, stage.batch, rng)
+
+    validation = None
+    if (pictures := _validation_set(config, stage)) is not None:
+        held_out = ShapeWindows(tower, pictures.scenes)
+        validation = Validation(lambda: shape_figures(learner.look, held_out))
+    train_stage(
+        "shape_look", learner, stage, StageFiles.of(config.out, "shape_look"), step_loss, resume=resume, validation=validation
+    )
+    return tower.shape_look
+
+
+def _shape_look_stage(config: TrainingConfig) -> StageConfig:
+    vision = config.model.vision
+    if not isinstance(vision, VisionConfig) or not vision.shape_look_px:
+        raise UsageError(
+            f"The tower of {config.model.name!r} has no look at shapes; set vision.shape_look_px, or leave out that stage."
+        )
+    if config.shape_look is None:
+        raise UsageError(f'The training config of {config.model.name!r} has no stage "shape_look".')
+    return config.shape_look
+
+
+def _trained_shape_look(config: TrainingConfig, stage: StageConfig) -> dict[str, Tensor]:
+    weights = finished_weights(StageFiles.of(config.out, "shape_look"), best=bool(stage.validation))
+    return {name.removeprefix("look."): tensor for name, tensor in weights.items() if name.startswith("look.")}
+
+
 def _let_learn(tower: nn.Module, names: Sequence[str]) -> None:
     """Let these parts of a tower learn and leave all others as they are."""
     parts = dict(tower.named_children())
+    parts.pop("shape_look", None)
     for name in names:
         if name not in parts:
             raise UsageError(f"training.tower.learns names {name!r}; this tower's parts are {', '.join(parts)}.")
@@ -158,6 +209,8 @@ def train_decoder(config: TrainingConfig, *, resume: bool) -> Igllm:
     if isinstance(model.tower, VisionTower | PoseTower):
         tower = finished_weights(StageFiles.of(config.out, "tower"), best=bool(config.tower.validation))
         model.tower.load_state_dict(tower, strict=True)
+        if config.shape_look is not None and isinstance(model.tower, VisionTower):
+            model.tower.shape_look.load_state_dict(_trained_shape_look(config, _shape_look_stage(config)), strict=True)
         model.tower.eval().requires_grad_(False)
     if (start := aligned_projector(config)) is not None:
         load_mm_projector(model.projector, start)
@@ -196,12 +249,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path, help="a JSON file such as configs/clevr-small.json")
     parser.add_argument("--resume", action="store_true", help="go on where the last run in the same folder was stopped")
     parser.add_argument(
-        "--stage", choices=("tower", "alignment", "decoder", "all"), default="all", help="which part to train (default: all)"
+        "--stage",
+        choices=("tower", "shape_look", "alignment", "decoder", "all"),
+        default="all",
+        help="which part to train (default: all)",
     )
     options = parser.parse_args(argv)
     config = read_training_config(options.config)
     if options.stage == "tower" or (options.stage == "all" and isinstance(config.model.vision, VisionConfig | PoseConfig)):
         train_tower(config, resume=options.resume)
+    if options.stage == "shape_look" or (options.stage == "all" and config.shape_look is not None):
+        train_shape_look(config, resume=options.resume)
     if options.stage == "alignment" or (options.stage == "all" and config.alignment is not None):
         train_alignment(config, resume=options.resume)
     if options.stage in ("decoder", "all"):

@@ -27,7 +27,7 @@ from .config_reading import check_keys, check_range, keys_of, record_from_json
 
 PRECISIONS = ("auto", "fp32", "bf16")
 _KEYS = ("name", "template", "vocabulary", "out", "geometry", "vision", "decoder", "training", "projector_start")
-_STAGES = ("tower", "alignment", "decoder")
+_STAGES = ("tower", "shape_look", "alignment", "decoder")
 _AT_LEAST_1 = ("steps", "batch", "save_steps", "validate_steps")
 _AT_LEAST_0 = (
     *("learning_rate", "head_learning_rate", "weight_decay", "warmup_steps"),
@@ -89,15 +89,17 @@ class StageConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """A whole training: the tower first, unless it is a foreign one; the projector's alignment with a pretrained language model,
-    where there is such a stage, on pictures with captions; then projector, language model and numeric head on the frozen
-    tower's features. projector_start: a file in LLaVA's format (mm_projector.bin) from which the projector starts."""
+    """A whole training: the tower first, unless it is a foreign one; its look at shapes, where it has one, in batches of windows;
+    the projector's alignment with a pretrained language model, where there is such a stage, on pictures with captions; then
+    projector, language model and numeric head on the frozen tower's features. projector_start: a file in LLaVA's format
+    (mm_projector.bin) from which the projector starts."""
 
     model: ModelConfig
     out: Path
     tower: StageConfig
     decoder: StageConfig
     alignment: StageConfig | None = None
+    shape_look: StageConfig | None = None
     projector_start: str = ""
 
 
@@ -137,7 +139,10 @@ def _training_config(value: dict[str, Any]) -> TrainingConfig:
     if isinstance(vision, OpenClipConfig | PatchConfig):
         stages.setdefault("tower", StageConfig((), 0, 1, 0.0))
     start = value.get("projector_start", "")
-    return TrainingConfig(model, Path(value["out"]), stages["tower"], stages["decoder"], stages.get("alignment"), start)
+    out = Path(value["out"])
+    return TrainingConfig(
+        model, out, stages["tower"], stages["decoder"], stages.get("alignment"), stages.get("shape_look"), start
+    )
 
 
 def _vocabulary(value: dict[str, Any]) -> Vocabulary:

@@ -15,8 +15,10 @@ from torch.nn import functional as F
 
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
 from .config import GeometryConfig, VisionConfig
+from .convolutions import ConvNorm, ResidualBlock
 from .geometry import camera_distance, focal_length_px, ground_xy, usual_depth
 from .second_look import SecondLook
+from .shape_look import ShapeLook
 
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples
@@ -67,21 +69,6 @@ class Description:
     doubt: Tensor
 
 
-class _ConvNorm(nn.Sequential):
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
-class _ResidualBlock(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = _ConvNorm(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(self.first(x)), inplace=True)
-
-
 class VisionTower(nn.Module):
     """Fully convolutional: any width near the one it was trained at, any height."""
 
@@ -91,12 +78,12 @@ class VisionTower(nn.Module):
         super().__init__()
         self.config, self.geometry, self.vocabulary = vision, geometry, vocabulary
         c4, c8, c16 = vision.channels
-        self.stem = _ConvNorm(3 * STRIDE**2 + 2, c4)
-        self.stage8 = nn.Sequential(_ConvNorm(c4, c8, 2), *(_ResidualBlock(c8) for _ in range(vision.blocks[0])))
-        self.stage16 = nn.Sequential(_ConvNorm(c8, c16, 2), *(_ResidualBlock(c16) for _ in range(vision.blocks[1])))
-        self.from16, self.merge8 = nn.Conv2d(c16, c8, 1), _ConvNorm(c8, c8)
+        self.stem = ConvNorm(3 * STRIDE**2 + 2, c4)
+        self.stage8 = nn.Sequential(ConvNorm(c4, c8, 2), *(ResidualBlock(c8) for _ in range(vision.blocks[0])))
+        self.stage16 = nn.Sequential(ConvNorm(c8, c16, 2), *(ResidualBlock(c16) for _ in range(vision.blocks[1])))
+        self.from16, self.merge8 = nn.Conv2d(c16, c8, 1), ConvNorm(c8, c8)
         self.from8, self.from4 = nn.Conv2d(c8, vision.fine_channels, 1), nn.Conv2d(c4, vision.fine_channels, 1)
-        self.merge4 = _ConvNorm(vision.fine_channels, vision.fine_channels)
+        self.merge4 = ConvNorm(vision.fine_channels, vision.fine_channels)
         self.heat = nn.Conv2d(vision.fine_channels, 1, 1)
         nn.init.constant_(self.heat.bias, _COARSE_START)  # type: ignore[arg-type]
         self.camera = _camera_head(c16)
@@ -108,6 +95,8 @@ class VisionTower(nn.Module):
         self.yaw, self.residual = _head(local + 2, 2), _head(local + 2 + c16, 2)
         if vision.second_look_px:
             self.second_look = SecondLook(vision.second_look_px, local, self._corrections())
+        if vision.shape_look_px:
+            self.shape_look = ShapeLook(vision.shape_look_px, len(vocabulary.words["shape"]))
         extents = [geometry.half_extents_m[word] for word in vocabulary.words["size"]]
         self.register_buffer("half_extents", torch.tensor(extents), persistent=False)
 
