@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`igllm train CONFIG`: the vision tower first and its look at shapes, then projector, language model and numeric head on what the
-two see, frozen.
+"""`igllm train CONFIG`: the vision tower first, with its look at shapes, then projector, language model and numeric head on its
+frozen features.
 
 With a foreign tower there is no first stage, but there may be one that aligns the projector with a pretrained language model.
 """
