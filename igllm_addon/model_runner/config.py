@@ -23,6 +23,7 @@ DIALECTS = ("compact", "text")
 TOKENIZERS = ("pieces", "characters")
 ROTATIONS = ("euler", "euler_int", "aa", "6d", "symmetric")
 BASE_TRAININGS = ("lora", "frozen", "full")
+MOST_LOOKS = 8  # of a pose tower at a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ class PoseConfig:
     """A tower for objects that turn in space under a fixed camera (pose_tower.py). Pictures are resized to `input_width_px`;
     channels are those at stride 4, 8 and 16, blocks the residual blocks at stride 8 and 16 of the network that finds centres.
     The surroundings of each are magnified to `crop_px` and read by a network with these channels at strides 4, 8 and 16 of the
-    crop, which ends in `feature_width` numbers."""
+    crop, which ends in `feature_width` numbers. looks: how often they are magnified, from the second time on about the place that
+    the look before found. rolls: how many ways a look sees them, 1, 2 or 4, each a quarter or half turn of the picture away
+    from the others; what it says is their mean. More than one wants a tower that learnt from rolled pictures."""
 
     input_width_px: int = 128
     channels: tuple[int, int, int] = (16, 32, 64)
@@ -103,9 +106,15 @@ class PoseConfig:
     crop_channels: tuple[int, int, int] = (48, 96, 160)
     crop_blocks: tuple[int, int, int] = (1, 2, 1)
     feature_width: int = 192
+    looks: int = 1
+    rolls: int = 1
     kind: str = "pose"
 
     def __post_init__(self) -> None:
+        if self.rolls not in (1, 2, 4):
+            raise WeightsError(f"a config has {self.rolls} rolls; expected 1, 2 or 4")
+        if not 1 <= self.looks <= MOST_LOOKS:
+            raise WeightsError(f"a config has {self.looks} looks; expected 1 to {MOST_LOOKS}")
         if self.crop_px <= 0 or self.crop_px % 16:
             raise WeightsError(f"a config has the crop's side {self.crop_px}; expected a multiple of 16")
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .data import SceneTensors
+from .pose_geometry import about_view
 from .pose_tower import PoseTower
 
 
@@ -30,20 +31,13 @@ def rolled(
     uv = _turned_uv(batch.uv, angle, width, height)
     inside = ((uv >= 0.0) & (uv < uv.new_tensor((width, height)))).all(dim=2) | ~batch.exists
     angle = torch.where(inside.all(dim=1), angle, torch.zeros_like(angle))
-    turn = tower.world_from_camera @ _about_view(angle) @ tower.world_from_camera.T  # (B, 3, 3)
+    turn = tower.world_from_camera @ about_view(angle) @ tower.world_from_camera.T  # (B, 3, 3)
     location = tower.origin + torch.einsum("bij,bmj->bmi", turn, batch.location - tower.origin)
     rotation = torch.einsum("bij,bmjk->bmik", turn, batch.rotation.reshape(*batch.rotation.shape[:2], 3, 3)).flatten(2)
     location = torch.where(batch.exists[..., None], location, batch.location)
     return _turned(pictures, angle), replace(
         batch, uv=_turned_uv(batch.uv, angle, width, height), location=location, rotation=rotation
     )
-
-
-def _about_view(angle: Tensor) -> Tensor:
-    """(B, 3, 3): turns, counter-clockwise in the picture, in the camera's frame."""
-    cosine, sine, zero, one = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle), torch.ones_like(angle)
-    rows = ((cosine, -sine, zero), (sine, cosine, zero), (zero, zero, one))
-    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
 def _turned_uv(uv: Tensor, angle: Tensor, width: int, height: int) -> Tensor:

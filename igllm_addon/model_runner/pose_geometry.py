@@ -92,11 +92,37 @@ class Alike:
     def distance(self, found: Tensor, truth: Tensor, shape: Tensor) -> Tensor:
         """(N,): how far `found` is from the nearest rotation that looks like `truth`, as the Frobenius norm of the difference,
         which is sqrt(8) times the sine of half the angle. shape (N,): which shape each is."""
-        device = found.device
-        turns, axis = self.turns.to(device)[shape], self.axis.to(device)[shape]
-        free, ball = self.free.to(device)[shape], self.ball.to(device)[shape]
-        # trace(foundᵀ @ truth @ turn), the larger the nearer.
-        between = (found.transpose(1, 2) @ truth)[:, None] @ turns  # (N, K, 3, 3)
+        between = _Between.of(self, found, truth, shape)
+        square = (6.0 - 2.0 * between.best.amax(dim=1)).clamp(min=0.0)
+        return torch.where(self.ball.to(found.device)[shape], torch.zeros_like(square), torch.sqrt(square + _LEAST))
+
+    def nearest(self, rotation: Tensor, to: Tensor, shape: Tensor) -> Tensor:
+        """(N, 3, 3): of the rotations that look like `rotation`, the one that is nearest to `to`. shape (N,). What looks the same
+        after any turn at all comes back as it is."""
+        between = _Between.of(self, to, rotation, shape)
+        rows, chosen = torch.arange(len(shape), device=shape.device), between.best.argmax(dim=1)
+        free, axis = self.free.to(shape.device)[shape], self.axis.to(shape.device)[shape]
+        angle = torch.atan2(between.sine[rows, chosen], between.cosine[rows, chosen])
+        turn = _about_axis(axis, torch.where(free, angle, torch.zeros_like(angle)))
+        return rotation @ self.turns.to(shape.device)[shape][rows, chosen] @ turn
+
+
+@dataclass(frozen=True, slots=True)
+class _Between:
+    """How rotations and all that look like others compare, K turns each: best (N, K), the trace of their quotient, the larger the
+    nearer, after the best turn about the axis where there is a free one. As a function of that turn the trace is a constant,
+    a cosine and a sine, times these (N, K)."""
+
+    best: Tensor
+    cosine: Tensor
+    sine: Tensor
+
+    @classmethod
+    def of(cls, alike: Alike, fixed: Tensor, turned: Tensor, shape: Tensor) -> _Between:
+        """fixed, turned (N, 3, 3), the latter by all turns of its shape (N,)."""
+        device = fixed.device
+        turns, axis, free = alike.turns.to(device)[shape], alike.axis.to(device)[shape], alike.free.to(device)[shape]
+        between = (fixed.transpose(1, 2) @ turned)[:, None] @ turns  # (N, K, 3, 3)
         trace = between.diagonal(dim1=2, dim2=3).sum(dim=2)
         along = torch.einsum("ni,nkij,nj->nk", axis, between, axis)
         skew = torch.stack(
@@ -107,9 +133,33 @@ class Alike:
             ],
             dim=2,
         )
-        across = (skew * axis[:, None]).sum(dim=2)
-        # After the best turn about the axis: the trace is a constant, a cosine and a sine of the turn.
-        best = along + torch.sqrt((trace - along).square() + across.square() + _LEAST)
-        nearest = torch.where(free[:, None], best, trace).amax(dim=1)
-        square = (6.0 - 2.0 * nearest).clamp(min=0.0)
-        return torch.where(ball, torch.zeros_like(square), torch.sqrt(square + _LEAST))
+        sine, cosine = (skew * axis[:, None]).sum(dim=2), trace - along
+        best = along + torch.sqrt(cosine.square() + sine.square() + _LEAST)
+        return cls(torch.where(free[:, None], best, trace), cosine, sine)
+
+
+def _about_axis(axis: Tensor, angle: Tensor) -> Tensor:
+    """(N, 3, 3): turns about unit vectors (N, 3) by angles (N,); where the angle is zero the axis may be, too."""
+    x, y, z = axis.unbind(dim=1)
+    zero = torch.zeros_like(x)
+    rows = ((zero, -z, y), (z, zero, -x), (-y, x, zero))
+    cross = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    sine, cosine = torch.sin(angle)[:, None, None], torch.cos(angle)[:, None, None]
+    return torch.eye(3, device=axis.device) + sine * cross + (1.0 - cosine) * (cross @ cross)
+
+
+def about_view(angle: Tensor) -> Tensor:
+    """(B, 3, 3): turns by these angles (B,), counter-clockwise in the picture, in the camera's frame."""
+    cosine, sine, zero, one = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle), torch.ones_like(angle)
+    rows = ((cosine, -sine, zero), (sine, cosine, zero), (zero, zero, one))
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
+def mean_rotation(rotations: Tensor) -> Tensor:
+    """(R, N, 3, 3) to (N, 3, 3): the rotation with the least sum of squared (Frobenius) distances to R rotations (Moakher 2002,
+    SIAM J. Matrix Anal. Appl. 24)."""
+    left, _, right = torch.linalg.svd(rotations.mean(dim=0))
+    sign = torch.ones_like(left[:, 0])
+    sign[:, 2] = torch.linalg.det(left @ right)
+    result: Tensor = left @ (sign[:, :, None] * right)
+    return result

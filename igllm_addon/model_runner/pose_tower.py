@@ -13,6 +13,7 @@ a place.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,16 @@ from torch.nn import functional as F
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
 from .config import FixedCamera, PoseConfig
 from .glimpse import Glimpse
-from .pose_geometry import camera_focal_px, matrix_from_rows, matrix_world_from_camera, point_seen, turn_toward
+from .pose_geometry import (
+    Alike,
+    about_view,
+    camera_focal_px,
+    matrix_from_rows,
+    matrix_world_from_camera,
+    mean_rotation,
+    point_seen,
+    turn_toward,
+)
 from .second_look import windows
 from .vision import STRIDE, strongest_peaks
 
@@ -33,6 +43,9 @@ _CORRECTION = (
     0.2  # of the ball's radius in the picture, and of the logarithm of a depth: one unit of the second look's corrections
 )
 _CROP_STRIDE = 4
+_AGREEMENTS = (
+    2  # rounds in which rotations that look alike are brought together, about the one that is nearest to all, then about the mean
+)
 _TURN_WIDTH = 192  # of the hidden layer that leads to the rotation
 
 
@@ -92,6 +105,7 @@ class PoseTower(nn.Module):
         self.fields = tuple(name for name in WORD_FIELDS if name in vocabulary.words)
         self.words = nn.ModuleDict({name: nn.Linear(vision.feature_width, len(vocabulary.words[name])) for name in self.fields})
         self.turn, self.correction = _turn_head(vision.feature_width, len(vocabulary.words.get("shape", ("",)))), _head(known, 3)
+        self.alike = Alike.of(vocabulary)
         self.register_buffer("origin", torch.tensor(camera.location), persistent=False)
         self.register_buffer("world_from_camera", matrix_world_from_camera(camera), persistent=False)
 
@@ -111,24 +125,53 @@ class PoseTower(nn.Module):
         place = cell + self.offset(local) * (STRIDE / self._focal_px)
         return FirstLook(place, math.log(self.camera.distance_m) + self.depth(local)[:, 0])
 
-    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook) -> PoseDescription:
+    def described(self, pictures: Tensor, picture: Tensor, first: FirstLook) -> PoseDescription:
+        """As describe, from as many looks and rolls as the config says."""
+        for _ in range(self.config.looks):
+            turns = range(0, 4, 4 // self.config.rolls)
+            seen = self._agreed([self.describe(pictures, picture, first, quarter_turns) for quarter_turns in turns])
+            first = FirstLook(seen.place, seen.log_depth)
+        return seen
+
+    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook, quarter_turns: int = 0) -> PoseDescription:
         """What the magnified surroundings of the places of a first look at the pictures (B, 3, H, W) show; picture (N,): in which
-        of them a place is."""
+        of them a place is. quarter_turns: how far the pictures are turned, counter-clockwise, before they are looked at; what
+        is told is what the pictures show as they are."""
+        roll = about_view(first.place.new_tensor([0.5 * math.pi * quarter_turns]))[0].round()
         place, log_depth = first.place.detach(), first.log_depth.detach()
         radius = self.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
         middle = place.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         centre_px = middle + place * place.new_tensor((self._focal_px, -self._focal_px))
         half_px = radius * (_WINDOW_PER_RADIUS * self._focal_px)
-        crops = windows(pictures, picture, centre_px, half_px, self.config.crop_px)
+        crops = torch.rot90(windows(pictures, picture, centre_px, half_px, self.config.crop_px), quarter_turns, (2, 3))
         features = self.crop(F.pixel_unshuffle(crops, _CROP_STRIDE).contiguous(memory_format=torch.channels_last))
-        known = torch.cat([features, place * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1)
+        known = torch.cat(
+            [features, place @ roll[:2, :2].T * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1
+        )
         corrections = _CORRECTION * self.correction(known)
-        place, log_depth = place + corrections[:, :2] * radius[:, None], log_depth + corrections[:, 2]
+        place = place + corrections[:, :2] @ roll[:2, :2] * radius[:, None]
+        log_depth = log_depth + corrections[:, 2]
         words = {name: self.words[name](features) for name in self.fields}
         turn = matrix_from_rows(self._rows(features, words.get("shape")).float())
-        rotation = self.world_from_camera @ turn_toward(place.detach()) @ turn
+        rotation = self.world_from_camera @ turn_toward(place.detach()) @ roll.T @ turn
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
         return PoseDescription(features, words, place, log_depth, location, rotation)
+
+    def _agreed(self, views: Sequence[PoseDescription]) -> PoseDescription:
+        """The mean of what several ways to look at the same places say; the features are those of the first."""
+        if len(views) == 1:
+            return views[0]
+        words = {name: torch.stack([F.log_softmax(seen.words[name], dim=1) for seen in views]).mean(0) for name in self.fields}
+        shape = words["shape"].argmax(dim=1) if "shape" in words else torch.zeros_like(views[0].log_depth, dtype=torch.long)
+        rotations = torch.stack([seen.rotation for seen in views])  # (R, N, 3, 3)
+        apart = [torch.stack([self.alike.distance(a, b, shape) for a in rotations]).sum(dim=0) for b in rotations]
+        rotation = rotations[torch.stack(apart).argmin(dim=0), torch.arange(len(shape), device=shape.device)]
+        for _ in range(_AGREEMENTS):
+            rotation = mean_rotation(torch.stack([self.alike.nearest(turned, rotation, shape) for turned in rotations]))
+        place = torch.stack([seen.place for seen in views]).mean(dim=0)
+        log_depth = torch.stack([seen.log_depth for seen in views]).mean(dim=0)
+        location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
+        return PoseDescription(views[0].features, words, place, log_depth, location, rotation)
 
     def glimpse(self, pictures: Tensor, count: int) -> Glimpse:
         """What the language model gets to see: the `count` strongest peaks, left to right, and the picture as a whole."""
@@ -136,7 +179,7 @@ class PoseTower(nn.Module):
         score, row, column = strongest_peaks(maps.heat, count)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
-        seen = self.describe(pictures, picture, self.first_look(maps, picture, row.flatten(), column.flatten()))
+        seen = self.described(pictures, picture, self.first_look(maps, picture, row.flatten(), column.flatten()))
         words = [torch.softmax(seen.words[name], dim=1) for name in self.fields]
         logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
         rotation = seen.rotation.flatten(1)

@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from .augmentation import augmented, plain_pictures
 from .data import SceneTensors
 from .pose_augmentation import rolled
-from .pose_geometry import Alike
 from .pose_tower import FirstLook, PoseTower
 from .tower_training import centre_map_loss
 from .vision import STRIDE
@@ -36,7 +35,6 @@ _PLACE_UNIT = 0.03  # of the radius of the ball
 
 def pose_step_loss(
     tower: PoseTower,
-    alike: Alike,
     batch: SceneTensors,
     rng: np.random.Generator,
     *,
@@ -64,7 +62,7 @@ def pose_step_loss(
     parts["distance"] = _smooth((seen.log_depth - log_depth) / _DEPTH_UNIT)
     for index, name in enumerate(tower.fields):
         parts[name] = F.cross_entropy(seen.words[name], batch.words[picture, item, index])
-    parts["rotation"] = _rotation_loss(tower, alike, seen.rotation, batch, picture, item)
+    parts["rotation"] = _rotation_loss(tower, seen.rotation, batch, picture, item)
     parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
     return parts
 
@@ -99,7 +97,7 @@ def true_places(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Te
     return local[:, :2] / depth[:, None], torch.log(depth)
 
 
-def _rotation_loss(tower: PoseTower, alike: Alike, found: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor) -> Tensor:
+def _rotation_loss(tower: PoseTower, found: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor) -> Tensor:
     truth = batch.rotation[picture, item]
     known = ~torch.isnan(truth).any(dim=1)
     if not bool(known.any()):
@@ -107,7 +105,7 @@ def _rotation_loss(tower: PoseTower, alike: Alike, found: Tensor, batch: SceneTe
     shape = torch.zeros_like(picture)
     if "shape" in tower.fields:
         shape = batch.words[picture, item, tower.fields.index("shape")]
-    distance = alike.distance(found[known], truth[known].reshape(-1, 3, 3), shape[known])
+    distance = tower.alike.distance(found[known], truth[known].reshape(-1, 3, 3), shape[known])
     return F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=_SMOOTH_ROTATION)
 
 

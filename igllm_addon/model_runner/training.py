@@ -25,7 +25,6 @@ from .config import PoseConfig, VisionConfig
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
 from .model import Igllm, make_tower
-from .pose_geometry import Alike
 from .pose_tower import PoseTower
 from .pose_training import pose_step_loss
 from .processes import processes
@@ -101,15 +100,13 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
 
     hold_from = config.tower.hold_statistics_from or config.tower.steps
 
-    alike = Alike.of(config.model.vocabulary)
-
     def step_loss(step: int, rng: np.random.Generator) -> dict[str, Tensor]:
         batch = shards.batch(step, rng)
         if isinstance(tower, PoseTower):
             stage = config.tower
             first_look = step < (stage.first_look_steps or stage.steps)
             augment, roll_degrees = stage.augment, stage.roll_degrees
-            return pose_step_loss(tower, alike, batch, rng, augment=augment, roll_degrees=roll_degrees, first_look=first_look)
+            return pose_step_loss(tower, batch, rng, augment=augment, roll_degrees=roll_degrees, first_look=first_look)
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:

@@ -16,9 +16,11 @@ from igllm_addon.core.symmetries import Generator, symmetric_geodesic_angle, sym
 from igllm_addon.core.vocabulary import Vocabulary
 from igllm_addon.model_runner.pose_geometry import (
     Alike,
+    about_view,
     camera_focal_px,
     matrix_from_rows,
     matrix_world_from_camera,
+    mean_rotation,
     point_seen,
     turn_toward,
 )
@@ -78,6 +80,32 @@ def test_the_distance_of_rotations_knows_which_of_them_look_alike(shape: str) ->
     angle = symmetric_geodesic_angle(found, truth, symmetry_of(SYMMETRIES[shape]))
     expected = torch.tensor(math.sqrt(8.0) * np.sin(angle / 2.0), dtype=torch.float32)
     assert torch.allclose(distance, expected, atol=3e-3)
+
+
+@pytest.mark.parametrize("shape", SYMMETRIES)
+def test_the_nearest_of_the_rotations_that_look_alike_is_as_near_as_the_distance_says(shape: str) -> None:
+    rng = np.random.default_rng(4)
+    rotation, to = (torch.tensor(np.stack([random_matrix(rng) for _ in range(40)])).float() for _ in range(2))
+    index = torch.full((40,), list(SYMMETRIES).index(shape))
+    alike = Alike.of(VOCABULARY)
+
+    found = alike.nearest(rotation, to, index)
+
+    assert float(alike.distance(found, rotation, index).max()) < 5e-3  # it looks the same
+    if shape != "ball":
+        apart = torch.linalg.matrix_norm(found - to)
+        assert torch.allclose(apart, alike.distance(to, rotation, index), atol=5e-3)
+
+
+def test_the_mean_of_rotations_is_a_rotation_among_them() -> None:
+    rng = np.random.default_rng(5)
+    middle = torch.tensor(np.stack([random_matrix(rng) for _ in range(10)])).float()
+    swings = about_view(torch.tensor([-0.3, 0.0, 0.3]))
+
+    found = mean_rotation(middle[None] @ swings[:, None])
+
+    assert torch.allclose(found, middle, atol=1e-5)
+    assert torch.allclose(torch.linalg.det(mean_rotation(torch.randn(3, 10, 3, 3))), torch.ones(10), atol=1e-5)
 
 
 def test_the_distance_has_a_gradient_where_two_rotations_are_equal() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,21 +17,28 @@ from igllm_addon.core.graphics_code import parse
 from igllm_addon.core.rotations import matrix_from_euler_extrinsic_xyz
 from igllm_addon.core.vocabulary import CLEVR
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
-from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, config_from_json, config_to_json
+from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, PoseConfig, config_from_json, config_to_json
 from igllm_addon.model_runner.decoder_training import GlimpseSet, decoder_step_loss
 from igllm_addon.model_runner.decoding import ProgramWriter
 from igllm_addon.model_runner.model import Igllm
-from igllm_addon.model_runner.pose_geometry import Alike
+from igllm_addon.model_runner.pose_geometry import about_view
 from igllm_addon.model_runner.pose_tower import FirstLook, PoseTower
 from igllm_addon.model_runner.pose_training import pose_step_loss, true_places
 from igllm_addon.model_runner.tower_training import learning_rate_share
 from igllm_addon.model_runner.validation import peaks_as_objects
 
 
-def tower_with_random_weights() -> PoseTower:
+def tower_with_random_weights(looks: int = 1, rolls: int = 1) -> PoseTower:
     torch.manual_seed(1)
-    assert isinstance(TINY_POSE.geometry, FIXED.__class__)
-    return PoseTower(TINY_POSE.vision, TINY_POSE.geometry, TOYS)  # type: ignore[arg-type]
+    assert isinstance(TINY_POSE.vision, PoseConfig)
+    return PoseTower(replace(TINY_POSE.vision, looks=looks, rolls=rolls), FIXED, TOYS)
+
+
+def tower_that_corrects(looks: int = 1, rolls: int = 1) -> PoseTower:
+    tower = tower_with_random_weights(looks, rolls).requires_grad_(False)
+    for parameter in tower.correction.parameters():
+        parameter.normal_(0.0, 0.2)
+    return tower
 
 
 def model_of(**decoder: object) -> Igllm:
@@ -75,10 +83,58 @@ def test_a_shape_answers_for_its_own_rotation(shape: int) -> None:
     assert torch.allclose(before, after, atol=1e-5) == (shape == 0)
 
 
+def test_a_later_look_is_about_the_place_that_the_one_before_found() -> None:
+    pictures, picture = torch.rand(1, 3, 48, 48), torch.tensor([0, 0])
+    places = FirstLook(torch.tensor([[0.0, 0.0], [0.1, -0.1]]), torch.tensor([1.5, 1.4]))
+    tower = tower_that_corrects()
+
+    seen = tower_that_corrects(looks=2).described(pictures, picture, places)
+
+    once = tower.describe(pictures, picture, places)
+    twice = tower.describe(pictures, picture, FirstLook(once.place, once.log_depth))
+    assert torch.equal(seen.location, twice.location)
+    assert torch.equal(seen.rotation, twice.rotation)
+    assert not torch.allclose(once.location, twice.location, atol=1e-3)
+
+
+def test_a_turned_picture_shows_turned_poses_to_a_tower_that_rolls() -> None:
+    pictures, picture = torch.rand(1, 3, 48, 48), torch.tensor([0, 0])
+    place, log_depth = torch.tensor([[0.05, 0.0], [0.1, -0.1]]), torch.tensor([1.5, 1.4])
+    tower = tower_that_corrects(looks=2, rolls=4)
+
+    seen = tower.described(pictures, picture, FirstLook(place, log_depth))
+    turned_place = torch.stack([-place[:, 1], place[:, 0]], dim=1)
+    turned = tower.described(torch.rot90(pictures, 1, (2, 3)), picture, FirstLook(turned_place, log_depth))
+
+    turn = tower.world_from_camera @ about_view(torch.tensor([math.pi / 2]))[0] @ tower.world_from_camera.T
+    assert torch.allclose(turned.location - tower.origin, (seen.location - tower.origin) @ turn.T, atol=1e-4)
+    apart = tower.alike.distance(turned.rotation, turn @ seen.rotation, seen.words["shape"].argmax(dim=1))
+    assert float(apart.max()) < 0.01
+    assert torch.allclose(turned.words["shape"], seen.words["shape"], atol=1e-4)
+
+
+def test_a_roll_alone_changes_what_is_said() -> None:
+    pictures, picture = torch.rand(1, 3, 48, 48), torch.tensor([0])
+    places = FirstLook(torch.tensor([[0.05, 0.0]]), torch.tensor([1.5]))
+
+    one, four = (tower_that_corrects(rolls=rolls).described(pictures, picture, places) for rolls in (1, 4))
+
+    assert not torch.allclose(one.location, four.location, atol=1e-3)
+    assert torch.allclose(four.rotation @ four.rotation.transpose(1, 2), torch.eye(3), atol=1e-5)
+    assert torch.equal(one.features, four.features)
+
+
+def test_other_numbers_of_looks_and_rolls_are_refused() -> None:
+    with pytest.raises(WeightsError, match="3 rolls; expected 1, 2 or 4"):
+        tower_with_random_weights(rolls=3)
+    with pytest.raises(WeightsError, match="0 looks; expected 1 to 8"):
+        tower_with_random_weights(looks=0)
+
+
 def test_the_finding_network_can_be_left_as_it_is() -> None:
     tower, scenes = tower_with_random_weights(), toy_scenes(3, 4)
 
-    parts = pose_step_loss(tower, Alike.of(TOYS), scenes, np.random.default_rng(1), augment=False, first_look=False)
+    parts = pose_step_loss(tower, scenes, np.random.default_rng(1), augment=False, first_look=False)
     parts["loss"].backward()
 
     learnt = {name.partition(".")[0] for name, parameter in tower.named_parameters() if parameter.grad is not None}
@@ -86,13 +142,13 @@ def test_the_finding_network_can_be_left_as_it_is() -> None:
 
 
 def test_the_tower_learns_where_a_toy_is_and_how_it_is_turned() -> None:
-    tower, alike, scenes = tower_with_random_weights(), Alike.of(TOYS), toy_scenes(3, 8)
+    tower, scenes = tower_with_random_weights(), toy_scenes(3, 8)
     optimizer = torch.optim.AdamW(tower.parameters(), lr=3e-3)
     losses = []
 
     for step in range(80):
         optimizer.param_groups[0]["lr"] = 3e-3 * learning_rate_share(step, 80, 10)
-        parts = pose_step_loss(tower, alike, scenes, np.random.default_rng(step), augment=False)
+        parts = pose_step_loss(tower, scenes, np.random.default_rng(step), augment=False)
         optimizer.zero_grad()
         parts["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
