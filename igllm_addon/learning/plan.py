@@ -21,7 +21,7 @@ _ENDS = {PICTURES: 0.30, TOWER: 0.80, DECODER: 0.94, MEASURE: 1.0}
 _PICTURE_S = {"sixdof": 0.08, "so3": 0.08, "shapenet": 0.2}
 _TOWER_STEP_S = 0.13
 _DECODER_STEP_S = 0.06
-_LOOK_S = 0.006  # of the finished tower, at a picture
+_LOOK_S = 0.02  # of the finished tower, at a picture
 _START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
 LEAST_PICTURES, MOST_PICTURES = 40, 10_000
 LEAST_STEPS = 20
@@ -128,7 +128,9 @@ def sentences(plan: Plan, meshes: int) -> list[str]:
 def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, str]) -> dict[str, Any]:
     """What `igllm train` reads. folders: "train", the shards to learn from, and "out"."""
     stage = {"data": [folders["train"]], "weight_decay": 0.02, "save_steps": 100, "augment": False, "seed": plan.seed}
-    rolled = {} if plan.template == "shapenet" else {"roll_degrees": 180.0}  # what stands on a floor is not seen rolled
+    stands = plan.template == "shapenet"  # and what stands on a floor is not seen rolled
+    rolled = {} if stands else {"roll_degrees": 180.0}
+    looks = {"looks": 2} if stands else {"looks": 3, "rolls": 4}
     return {
         "name": name,
         "template": plan.template,
@@ -142,7 +144,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
             "sensor_width_mm": camera.sensor_width_mm,
             "object_radius_m": _OBJECT_RADIUS,
         },
-        "vision": {**_NETWORK, "input_width_px": size_px(plan.template)[0]},
+        "vision": {**_NETWORK, **looks, "input_width_px": size_px(plan.template)[0]},
         "decoder": {
             "width": 96,
             "layers": 2,

@@ -46,6 +46,8 @@ _CROP_STRIDE = 4
 _AGREEMENTS = (
     2  # rounds in which rotations that look alike are brought together, about the one that is nearest to all, then about the mean
 )
+_WORTHWHILE = 0.1  # score of a peak below which it is looked at once
+_OF_POSE = ("place", "log_depth", "location", "rotation")
 _TURN_WIDTH = 192  # of the hidden layer that leads to the rotation
 
 
@@ -67,6 +69,10 @@ class FirstLook:
     place: Tensor
     log_depth: Tensor
 
+    def take(self, rows: Tensor) -> FirstLook:
+        """At these places."""
+        return FirstLook(self.place[rows], self.log_depth[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class PoseDescription:
@@ -79,6 +85,17 @@ class PoseDescription:
     log_depth: Tensor
     location: Tensor
     rotation: Tensor
+
+    def take(self, rows: Tensor) -> PoseDescription:
+        """At these places."""
+        words = {name: logits[rows] for name, logits in self.words.items()}
+        return PoseDescription(self.features[rows], words, *(getattr(self, name)[rows] for name in _OF_POSE))
+
+    def with_rows(self, rows: Tensor, others: PoseDescription) -> PoseDescription:
+        """With what `others` says at these places."""
+        words = {name: logits.index_copy(0, rows, others.words[name]) for name, logits in self.words.items()}
+        poses = (getattr(self, name).index_copy(0, rows, getattr(others, name)) for name in _OF_POSE)
+        return PoseDescription(self.features.index_copy(0, rows, others.features), words, *poses)
 
 
 class PoseTower(nn.Module):
@@ -125,25 +142,32 @@ class PoseTower(nn.Module):
         place = cell + self.offset(local) * (STRIDE / self._focal_px)
         return FirstLook(place, math.log(self.camera.distance_m) + self.depth(local)[:, 0])
 
-    def described(self, pictures: Tensor, picture: Tensor, first: FirstLook) -> PoseDescription:
-        """As describe, from as many looks and rolls as the config says."""
-        for _ in range(self.config.looks):
-            turns = range(0, 4, 4 // self.config.rolls)
-            seen = self._agreed([self.describe(pictures, picture, first, quarter_turns) for quarter_turns in turns])
-            first = FirstLook(seen.place, seen.log_depth)
-        return seen
+    def described(self, pictures: Tensor, picture: Tensor, first: FirstLook, score: Tensor) -> PoseDescription:
+        """As describe, from as many looks and rolls as the config says where a peak's score (N,) is worth it."""
+        once = self.describe(pictures, picture, first)
+        sure = torch.nonzero(score >= _WORTHWHILE)[:, 0]
+        if self.config.looks == self.config.rolls == 1 or not len(sure):
+            return once
+        place, seen = first.take(sure), once.take(sure)
+        for look in range(self.config.looks):
+            if look:
+                place = FirstLook(seen.place, seen.log_depth)
+                seen = self.describe(pictures, picture[sure], place)
+            turns = range(4 // self.config.rolls, 4, 4 // self.config.rolls)
+            seen = self._agreed([seen, *(self.describe(pictures, picture[sure], place, quarters) for quarters in turns)])
+        return once.with_rows(sure, seen)
 
-    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook, quarter_turns: int = 0) -> PoseDescription:
+    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook, quarters: int = 0) -> PoseDescription:
         """What the magnified surroundings of the places of a first look at the pictures (B, 3, H, W) show; picture (N,): in which
-        of them a place is. quarter_turns: how far the pictures are turned, counter-clockwise, before they are looked at; what
-        is told is what the pictures show as they are."""
-        roll = about_view(first.place.new_tensor([0.5 * math.pi * quarter_turns]))[0].round()
+        of them a place is. quarters: by how many quarters of a turn the pictures are turned, counter-clockwise, before they are
+        looked at; what is told is what the pictures show as they are."""
+        roll = about_view(first.place.new_tensor([0.5 * math.pi * quarters]))[0].round()
         place, log_depth = first.place.detach(), first.log_depth.detach()
         radius = self.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
         middle = place.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         centre_px = middle + place * place.new_tensor((self._focal_px, -self._focal_px))
         half_px = radius * (_WINDOW_PER_RADIUS * self._focal_px)
-        crops = torch.rot90(windows(pictures, picture, centre_px, half_px, self.config.crop_px), quarter_turns, (2, 3))
+        crops = torch.rot90(windows(pictures, picture, centre_px, half_px, self.config.crop_px), quarters, (2, 3))
         features = self.crop(F.pixel_unshuffle(crops, _CROP_STRIDE).contiguous(memory_format=torch.channels_last))
         known = torch.cat(
             [features, place @ roll[:2, :2].T * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1
@@ -179,7 +203,8 @@ class PoseTower(nn.Module):
         score, row, column = strongest_peaks(maps.heat, count)
         b, k = score.shape
         picture = torch.arange(b, device=score.device).repeat_interleave(k)
-        seen = self.described(pictures, picture, self.first_look(maps, picture, row.flatten(), column.flatten()))
+        first = self.first_look(maps, picture, row.flatten(), column.flatten())
+        seen = self.described(pictures, picture, first, score.flatten())
         words = [torch.softmax(seen.words[name], dim=1) for name in self.fields]
         logit = torch.logit(score.clamp(1e-4, 1.0 - 1e-4)).reshape(-1, 1)
         rotation = seen.rotation.flatten(1)

@@ -88,7 +88,7 @@ def test_a_later_look_is_about_the_place_that_the_one_before_found() -> None:
     places = FirstLook(torch.tensor([[0.0, 0.0], [0.1, -0.1]]), torch.tensor([1.5, 1.4]))
     tower = tower_that_corrects()
 
-    seen = tower_that_corrects(looks=2).described(pictures, picture, places)
+    seen = tower_that_corrects(looks=2).described(pictures, picture, places, torch.ones(len(picture)))
 
     once = tower.describe(pictures, picture, places)
     twice = tower.describe(pictures, picture, FirstLook(once.place, once.log_depth))
@@ -102,9 +102,9 @@ def test_a_turned_picture_shows_turned_poses_to_a_tower_that_rolls() -> None:
     place, log_depth = torch.tensor([[0.05, 0.0], [0.1, -0.1]]), torch.tensor([1.5, 1.4])
     tower = tower_that_corrects(looks=2, rolls=4)
 
-    seen = tower.described(pictures, picture, FirstLook(place, log_depth))
+    seen = tower.described(pictures, picture, FirstLook(place, log_depth), torch.ones(2))
     turned_place = torch.stack([-place[:, 1], place[:, 0]], dim=1)
-    turned = tower.described(torch.rot90(pictures, 1, (2, 3)), picture, FirstLook(turned_place, log_depth))
+    turned = tower.described(torch.rot90(pictures, 1, (2, 3)), picture, FirstLook(turned_place, log_depth), torch.ones(2))
 
     turn = tower.world_from_camera @ about_view(torch.tensor([math.pi / 2]))[0] @ tower.world_from_camera.T
     assert torch.allclose(turned.location - tower.origin, (seen.location - tower.origin) @ turn.T, atol=1e-4)
@@ -117,11 +117,27 @@ def test_a_roll_alone_changes_what_is_said() -> None:
     pictures, picture = torch.rand(1, 3, 48, 48), torch.tensor([0])
     places = FirstLook(torch.tensor([[0.05, 0.0]]), torch.tensor([1.5]))
 
-    one, four = (tower_that_corrects(rolls=rolls).described(pictures, picture, places) for rolls in (1, 4))
+    one, four = (
+        tower_that_corrects(rolls=rolls).described(pictures, picture, places, torch.ones(len(picture))) for rolls in (1, 4)
+    )
 
     assert not torch.allclose(one.location, four.location, atol=1e-3)
     assert torch.allclose(four.rotation @ four.rotation.transpose(1, 2), torch.eye(3), atol=1e-5)
     assert torch.equal(one.features, four.features)
+
+
+def test_where_hardly_anything_is_one_look_is_enough() -> None:
+    pictures, picture = torch.rand(1, 3, 48, 48), torch.tensor([0, 0])
+    places = FirstLook(torch.tensor([[0.05, 0.0], [0.1, -0.1]]), torch.tensor([1.5, 1.4]))
+    tower = tower_that_corrects(looks=2, rolls=2)
+
+    found = tower.described(pictures, picture, places, torch.tensor([0.02, 0.9]))
+
+    once, often = (tower.described(pictures, picture, places, torch.full((2,), score)) for score in (0.0, 1.0))
+    for name in ("location", "rotation"):
+        assert torch.equal(getattr(found, name)[0], getattr(once, name)[0])
+        assert torch.allclose(getattr(found, name)[1], getattr(often, name)[1], atol=1e-5)
+        assert not torch.allclose(getattr(once, name)[1], getattr(often, name)[1], atol=1e-3)
 
 
 def test_other_numbers_of_looks_and_rolls_are_refused() -> None:
