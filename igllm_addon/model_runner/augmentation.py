@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Variety for training pictures: exposure, contrast, temperature, sharpness, noise, JPEG, and a 3:2 band of a 4:3 picture.
 
-Nothing here moves an object or turns one colour word into another. Letters: B pictures, H height, W width.
+Nothing here moves an object, and only recoloured turns one colour word into another. Letters: B pictures, H height, W width.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ def augmented(batch: SceneTensors, rng: np.random.Generator, *, bands: bool = Tr
     if bands and rng.random() < 0.35:
         batch = band(batch)
     return _photometric(_some_jpeg(batch.images, rng), rng), batch
+
+
+def recoloured(pictures: Tensor, share: float) -> Tensor:
+    """Pictures (B, 3, H, W) of which about this share has its channels in a random order: other hues for all that is not gray,
+    the same lightness. From torch's own generator of random numbers."""
+    order = torch.rand(len(pictures), 3).argsort(dim=1)
+    order = torch.where(torch.rand(len(pictures), 1) < share, order, torch.arange(3)).to(pictures.device)
+    return pictures.gather(1, order[:, :, None, None].expand_as(pictures))
 
 
 def plain_pictures(scenes: SceneTensors) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .augmentation import augmented, plain_pictures
+from .augmentation import augmented, plain_pictures, recoloured
 from .data import SceneTensors
 from .pose_augmentation import rolled
 from .pose_tower import FirstLook, PoseTower
@@ -40,11 +40,15 @@ def pose_step_loss(
     *,
     augment: bool = True,
     roll_degrees: float = 0.0,
+    recoloured_share: float = 0.0,
     first_look: bool = True,
 ) -> dict[str, Tensor]:
-    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss". first_look: whether the
+    """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss". recoloured_share: of
+    the pictures that get other hues, so that shapes are not known by their colours. first_look: whether the
     network that finds objects learns, too; otherwise it is not even run, since the second look learns about the true places."""
     pictures, batch = augmented(batch, rng, bands=False) if augment else (plain_pictures(batch), batch)
+    if recoloured_share:
+        pictures = recoloured(pictures, recoloured_share)
     device = tower.origin.device
     pictures, batch = pictures.to(device), batch.to(device)
     if roll_degrees:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.errors import UsageError
+from .augmentation import recoloured
 from .data import SceneTensors
 from .geometry import focal_length_px
 from .second_look import windows
@@ -109,7 +110,7 @@ def _middle(images: Tensor, side: int) -> Tensor:
 
 def varied(kept: Tensor, side: int) -> Tensor:
     """Kept windows (N, 3, K, K) in [0, 1] as others (N, 3, side, side) about zero of the same shapes."""
-    return (_other_light(_recoloured(_moved(_covered(kept), side))).clamp(0.0, 1.0) - 0.5).contiguous()
+    return (_other_light(recoloured(_moved(_covered(kept), side), _RECOLOURED)).clamp(0.0, 1.0) - 0.5).contiguous()
 
 
 def _covered(kept: Tensor) -> Tensor:
@@ -144,13 +145,6 @@ def _moved(kept: Tensor, side: int) -> Tensor:
     second = torch.stack([mirror * sine, cosine, shift[:, 1]], dim=1)
     grid = F.affine_grid(torch.stack([first, second], dim=1), [count, 3, side, side], align_corners=False)
     return F.grid_sample(kept, grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def _recoloured(seen: Tensor) -> Tensor:
-    """Some with their channels in another order."""
-    order = torch.rand(len(seen), 3).argsort(dim=1)
-    order = torch.where(torch.rand(len(seen), 1) < _RECOLOURED, order, torch.arange(3))
-    return seen.gather(1, order[:, :, None, None].expand_as(seen))
 
 
 def _other_light(seen: Tensor) -> Tensor:

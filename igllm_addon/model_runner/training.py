@@ -104,9 +104,15 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
         batch = shards.batch(step, rng)
         if isinstance(tower, PoseTower):
             stage = config.tower
-            first_look = step < (stage.first_look_steps or stage.steps)
-            augment, roll_degrees = stage.augment, stage.roll_degrees
-            return pose_step_loss(tower, batch, rng, augment=augment, roll_degrees=roll_degrees, first_look=first_look)
+            return pose_step_loss(
+                tower,
+                batch,
+                rng,
+                augment=stage.augment,
+                roll_degrees=stage.roll_degrees,
+                recoloured_share=stage.recoloured_share,
+                first_look=step < (stage.first_look_steps or stage.steps),
+            )
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)
         if step >= hold_from:

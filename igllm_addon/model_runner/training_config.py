@@ -48,9 +48,10 @@ class StageConfig:
     its best weights are kept.
     varieties: how often a frozen tower looks at each picture before the first step, each time under another variety; 0: it
     looks at each batch in each step, which needs no memory. augment: whether pictures vary at all. roll_degrees: how far
-    a pose tower's pictures are turned about the direction of view, either way. first_look_steps: the step from which a pose
-    tower's finding network, which is ready long before the rotations are, stays as it is (0: never); a step then takes about half
-    the time. shuffle_attributes and
+    a pose tower's pictures are turned about the direction of view, either way. recoloured_share: of a pose tower's pictures that
+    get their channels in another order, so that it does not know meshes by their hues. first_look_steps: the step from which a
+    pose tower's finding network, which is ready long before the rotations are, stays as it is (0: never); a step then takes about
+    half the time. shuffle_attributes and
     synonyms: texts name an object's attributes in random order and by synonyms (dialect "text"). head_learning_rate: of the
     numeric heads (0: that of all). start: the model (a name, or a checkpoint's folder) whose weights of this stage are the first;
     empty: random ones.
@@ -80,6 +81,7 @@ class StageConfig:
     head_learning_rate: float = 0.0
     augment: bool = True
     roll_degrees: float = 0.0
+    recoloured_share: float = 0.0
     first_look_steps: int = 0
     start: str = ""
     learns: tuple[str, ...] = ()
@@ -178,6 +180,7 @@ def _stage(value: object, path: str) -> StageConfig:
     for key in _AT_LEAST_0:
         check_range(getattr(stage, key), f"{path}.{key}", 0)
     check_range(stage.roll_degrees, f"{path}.roll_degrees", 0)
+    check_range(stage.recoloured_share, f"{path}.recoloured_share", 0, below=1)
     check_range(stage.ema_decay, f"{path}.ema_decay", 0, below=1)
     for part, weight in keys_of(stage.loss_weights, f"{path}.loss_weights").items():
         if not isinstance(weight, int | float) or isinstance(weight, bool) or weight < 0:

@@ -16,6 +16,7 @@ from igllm_addon.core.errors import WeightsError
 from igllm_addon.core.graphics_code import parse
 from igllm_addon.core.rotations import matrix_from_euler_extrinsic_xyz
 from igllm_addon.core.vocabulary import CLEVR
+from igllm_addon.model_runner.augmentation import recoloured
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
 from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, PoseConfig, config_from_json, config_to_json
 from igllm_addon.model_runner.decoder_training import GlimpseSet, decoder_step_loss
@@ -145,6 +146,17 @@ def test_other_numbers_of_looks_and_rolls_are_refused() -> None:
         tower_with_random_weights(rolls=3)
     with pytest.raises(WeightsError, match="0 looks; expected 1 to 8"):
         tower_with_random_weights(looks=0)
+
+
+def test_recoloured_pictures_change_hues_and_nothing_else() -> None:
+    pictures = torch.rand(200, 3, 4, 5)
+
+    found = recoloured(pictures, 0.5)
+
+    assert torch.allclose(found.sum(dim=1), pictures.sum(dim=1), atol=1e-6)
+    same = (found == pictures).flatten(1).all(dim=1).float().mean()
+    assert 0.45 < float(same) < 0.75  # half of them, and every sixth order of three is the old one
+    assert torch.equal(recoloured(pictures, 0.0), pictures)
 
 
 def test_the_finding_network_can_be_left_as_it_is() -> None:
