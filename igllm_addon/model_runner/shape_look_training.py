@@ -93,14 +93,16 @@ class ShapeLookStage(nn.Module):
 
 
 def shape_figures(look: ShapeLook, data: ShapeWindows) -> dict[str, float]:
-    """The share of windows of which the shape is told right, as "score", and the mean of minus the logarithm of its chance."""
+    """The share of windows of which the shape is told "right", the "cross_entropy", the mean of minus the logarithm of its chance,
+    and "score": the share, with less than a window off it that only decides among equals."""
     device = next(look.parameters()).device
     right, loss = 0.0, 0.0
     for rows in torch.split(torch.arange(len(data)), _MEASURED):
         logits, shapes = look(_middle(data.images[rows], look.side).to(device)), data.shapes[rows].to(device)
         right += float((logits.argmax(dim=1) == shapes).sum())
         loss += float(F.cross_entropy(logits, shapes, reduction="sum"))
-    return {"score": right / len(data), "cross_entropy": loss / len(data)}
+    mean = loss / len(data)
+    return {"score": (right - mean / (1.0 + mean)) / len(data), "right": right / len(data), "cross_entropy": mean}
 
 
 def _middle(images: Tensor, side: int) -> Tensor:
