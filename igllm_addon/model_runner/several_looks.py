@@ -20,7 +20,7 @@ from .geometry import focal_length_px
 from .vision import STRIDE, Description, TowerMaps, VisionTower
 
 _WORTHWHILE = 0.01  # trust in a place below which it is looked at only once
-_SHAPE_LOOK_WEIGHT = 2.0  # of the logarithm of a shape's chance, beside that of all other looks together
+_SHAPE_LOOK_WEIGHT = 3.0  # of the logarithm of a shape's chance, beside that of all other looks together
 _HALF = STRIDE // 2
 _SHIFTS_PX = {1: (), 2: ((_HALF, _HALF),), 4: ((_HALF, 0), (0, _HALF), (_HALF, _HALF))}
 
