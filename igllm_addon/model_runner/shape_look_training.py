@@ -93,8 +93,8 @@ class ShapeLookStage(nn.Module):
 
 
 def shape_figures(look: ShapeLook, data: ShapeWindows) -> dict[str, float]:
-    """The share of windows of which the shape is told "right"; "cross_entropy", the mean of minus the logarithm of its chance; and
-    "score": the share, with less than a window off it that only decides among equals."""
+    """The share of windows of which the shape is told "right"; "cross_entropy", the mean of minus the logarithm of its chance;
+    "score", the share with less than a window off it that only decides among equals."""
     device = next(look.parameters()).device
     right, loss = 0.0, 0.0
     for rows in torch.split(torch.arange(len(data)), _MEASURED):
