@@ -190,7 +190,8 @@ class DecoderConfig:
     of its features of that stride in pixels, or the "patches" of an open_clip tower. projector: "linear" or "mlp".
     dialect: "compact", one token for each thing that is not forced, or "text", IG-LLM's prompt and answer. tokenizer: of the
     text dialect where there is no base: "pieces" or "characters". numeric_head: "none" writes digits. pointer: numbers are
-    those of the peak that a statement is about, plus an offset. number_scales: each quantity has its head and units; off: one
+    those of the peak that a statement is about, plus an offset. pointer_words: so are words: what the tower says of the peak is
+    where the model's choice starts from (compact dialect). number_scales: each quantity has its head and units; off: one
     head for every single number, raw. feed_numbers: a number is fed back with the embedding of its [NUM]. rotation: how
     rotations are written (rotation_encodings.py). camera: whether programs begin with the camera. location_spread_m: what one
     unit of the head is worth where locations have a scale but no pointer.
@@ -207,6 +208,7 @@ class DecoderConfig:
     dialect: str = "compact"
     tokenizer: str = "pieces"
     pointer: bool = True
+    pointer_words: bool = False
     number_scales: bool = True
     feed_numbers: bool = True
     rotation: str = "symmetric"
@@ -225,6 +227,8 @@ class DecoderConfig:
             raise WeightsError(f"a config has a pointer but {self.visual} for visual tokens; a pointer needs peaks to point at")
         if self.pointer and self.numeric_head == "none":
             raise WeightsError("a config has a pointer but no numeric head; digits cannot be offsets, so switch one of them")
+        if self.pointer_words and not (self.pointer and self.dialect == "compact"):
+            raise WeightsError('a config has pointer_words but no pointer in the dialect "compact"; switch one of them')
         if self.base is not None and self.dialect != "text":
             raise WeightsError('a config has a pretrained language model, which speaks the dialect "text", not "compact"')
 

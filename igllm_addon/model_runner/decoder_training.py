@@ -101,7 +101,7 @@ def decoder_step_loss(
     before = model.before_program(visual)
     fed = _fed_embeddings(model, visual, batch)
     hidden = model.hidden_states(torch.cat([before, fed], dim=1))[:, before.shape[1] :]  # (B, T, D)
-    logits = model.token_logits(hidden)
+    logits = model.token_logits(hidden) + _word_starts(model, batch)
     parts = {"token": F.cross_entropy(logits.flatten(0, 1), batch.programs.target.flatten(), ignore_index=NOTHING)}
     if model.config.decoder.pointer:
         parts["pointer"] = _pointer_loss(model, hidden, visual, batch.programs)
@@ -145,6 +145,20 @@ def _near_the_told(model: Igllm, glimpse: Glimpse, scenes: SceneTensors, peaks: 
 def _field_order(model: Igllm) -> tuple[str, ...]:
     """The fields of SceneTensors.words."""
     return tuple(name for name in WORD_FIELDS if name in model.config.vocabulary.words)
+
+
+def _word_starts(model: Igllm, batch: _Batch) -> Tensor | float:
+    """(B, T, tokens): where choices of words start from, zero at all others."""
+    programs, tokens = batch.programs, model.dialect.token_count
+    told = model.word_starts(model.told_words(batch.glimpse))
+    if not told:
+        return 0.0
+    starts = batch.glimpse.tokens.new_zeros(*programs.target.shape, tokens)
+    for name, chances in told.items():
+        words = torch.tensor(model.tokens.word_tokens(name), device=starts.device)
+        b, t = torch.nonzero(torch.isin(programs.target, words) & (programs.peak != NOTHING), as_tuple=True)
+        starts[b[:, None], t[:, None], words] = chances[b, programs.peak[b, t]]
+    return starts
 
 
 def _less_sure(model: Igllm, glimpse: Glimpse) -> Glimpse:

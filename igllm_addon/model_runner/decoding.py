@@ -28,10 +28,8 @@ from .geometry import camera_at
 from .llama_steps import LlamaSteps
 from .lockstep import Asking, Writing, written_together
 from .model import Glimpse, Igllm
-from .pose_tower import PoseTower
 from .program_slots import ANOTHER, CAMERA_NUMBERS, LOCATION_NUMBERS, Choice, Digits, Forced, Number, Slot
 from .token_feeding import TokenFeeding, finite
-from .vision import VisionTower
 
 _DECIMALS = 4  # a tenth of a millimetre, far below what a picture tells
 _QUATERNION_DECIMALS = 7
@@ -89,7 +87,9 @@ class _Program:
         self._model, self._glimpse, self._visual = model, glimpse, visual
         self._dialect, self._quantities, self._vocabulary = model.dialect, model.quantities, model.config.vocabulary
         self._free = torch.ones(glimpse.score.shape[1], dtype=torch.bool, device=glimpse.score.device)
-        self._foreseen = _foreseen_words(model, glimpse)
+        told = {name: chances[0] for name, chances in model.told_words(glimpse).items()}  # (K, words)
+        self._foreseen = {name: chances.argmax(dim=1).tolist() for name, chances in told.items()}
+        self._starts = model.word_starts(told)
         self._feeding = TokenFeeding(model)
         self._begin()
 
@@ -99,7 +99,7 @@ class _Program:
         self._words: dict[str, str] = {}
         self._guessed: dict[str, str] = {}
         self._confidence = confidence
-        self._peak = 0
+        self._peak: int | None = None
 
     def write(self) -> Writing[WrittenStatement]:
         """The camera's statement, where there is one, then one for each object."""
@@ -145,7 +145,11 @@ class _Program:
 
     def _choose(self, choice: Choice, rest: tuple[Slot, ...]) -> Asking[WrittenStatement, tuple[str | bool, float]]:
         """What the model chooses, and how probable it is among what could be chosen."""
-        return (yield from self._feeding.walk(choice.root, lambda walked: self._expected(choice, walked, rest)))
+        starts: dict[int, float] = {}
+        if choice.field in self._starts and self._peak is not None:
+            tokens = self._model.tokens.word_tokens(choice.field)
+            starts = dict(zip(tokens, self._starts[choice.field][self._peak].tolist(), strict=True))
+        return (yield from self._feeding.walk(choice.root, lambda walked: self._expected(choice, walked, rest), starts))
 
     def _expected(self, choice: Choice, walked: tuple[int, ...], rest: tuple[Slot, ...]) -> tuple[int, ...]:
         """The tokens that are likely to come once these of a choice are there, as far as something can be foreseen."""
@@ -179,7 +183,8 @@ class _Program:
         if pointer and begins_location:
             self._point(hidden)
         if pointer:
-            location, rotation = glimpse.location[:, self._peak], glimpse.rotation[:, self._peak]
+            peak = self._peak or 0  # of the camera's numbers it does not matter
+            location, rotation = glimpse.location[:, peak], glimpse.rotation[:, peak]
             if number.quantity not in (CAMERA_NUMBERS, LOCATION_NUMBERS):
                 rotation = model.rotation_start(rotation, [self._words.get("shape")])
         numbers = model.start_of(number, glimpse.camera, location, rotation) + model.numeric_heads[number.head](hidden)
@@ -189,7 +194,7 @@ class _Program:
         embedded = self._feeding.embedded([self._dialect.number_token])
         if model.config.decoder.feed_numbers:
             embedded = embedded + model.embed_numbers(number.head, numbers)
-        if pointer and begins_location:
+        if self._peak is not None and begins_location:
             embedded = embedded + self._visual[:, 1 + self._peak]
         self._feeding.push_embedded(embedded)
 
@@ -197,10 +202,11 @@ class _Program:
         """Choose the peak that the next statement is about, and see what words the tower reads there."""
         logits = self._model.pointer_logits(hidden[:, None], self._visual)[0, 0]
         pointed = torch.softmax(logits.masked_fill(~self._free, -math.inf), dim=0)
-        self._peak = int(pointed.argmax())
-        self._free[self._peak] = False
-        self._confidence *= float(pointed[self._peak]) * float(self._glimpse.score[0, self._peak])
-        self._guessed = self._foreseen[self._peak]
+        peak = self._peak = int(pointed.argmax())
+        self._free[peak] = False
+        self._confidence *= float(pointed[peak]) * float(self._glimpse.score[0, peak])
+        words = self._vocabulary.words
+        self._guessed = {name: words[name][best[peak]] for name, best in self._foreseen.items()}
 
     def _turns(self, shape: str | None) -> bool:
         return self._quantities.rotation in self._quantities.counts and self._vocabulary.carries_rotation(shape)
@@ -224,17 +230,3 @@ class _Program:
         if numbers := self._numbers.get(self._quantities.rotation):
             rotation = self._quantities.encoding.decode(numbers, self._words.get("shape"))
         return SceneObject(**self._words, location=(x, y, z), rotation=rotation)
-
-
-def _foreseen_words(model: Igllm, glimpse: Glimpse) -> list[dict[str, str]]:
-    """For each peak of the only picture the words that the tower reads there, by field; none where there are no peaks."""
-    if not isinstance(model.tower, VisionTower | PoseTower) or glimpse.score.shape[1] == 0:
-        return []
-    first = model.tower.config.feature_width + 1  # as Igllm.look lays out the tokens
-    best: dict[str, list[int]] = {}
-    for name in model.tower.fields:
-        count = len(model.config.vocabulary.words[name])
-        best[name] = glimpse.tokens[0, :, first : first + count].argmax(dim=1).tolist()
-        first += count
-    words = model.config.vocabulary.words
-    return [{name: words[name][column[peak]] for name, column in best.items()} for peak in range(glimpse.score.shape[1])]

@@ -40,6 +40,7 @@ __all__ = ["Glimpse", "Igllm", "NumericHead"]
 # What one unit of the head's output stands for beside a pointer: metres and radians of the camera, metres of a location, parts
 # of a unit vector or radians of a rotation.
 _CAMERA_OFFSETS, _OFFSET = (0.1, 0.01), 0.1
+_LEAST_CHANCE = 1e-4  # of a word, as the tower tells it
 _LEAST_SCORE = 1e-4  # of a peak, in [0, 1]; what is no object has this one
 _LOGIT_OF_NOTHING = math.log(_LEAST_SCORE / (1.0 - _LEAST_SCORE))
 
@@ -144,6 +145,24 @@ class Igllm(nn.Module):
             rotation=seen.yaw.reshape(b, k, 2),
             place_px=place_px.reshape(b, k, 2),
         )
+
+    def told_words(self, glimpse: Glimpse) -> dict[str, Tensor]:
+        """Field -> the chances of its words at each peak (B, K, words), as the tower tells them; nothing without peaks."""
+        if not isinstance(self.tower, VisionTower | PoseTower) or glimpse.score.shape[1] == 0:
+            return {}
+        first, told = self.tower.config.feature_width + 1, {}  # as the tokens are laid out
+        for name in self.tower.fields:
+            count = len(self.config.vocabulary.words[name])
+            told[name] = glimpse.tokens[..., first : first + count]
+            first += count
+        return told
+
+    def word_starts(self, told: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the model's scores of the words are added to, of the same form as the chances that the tower gives them; nothing
+        where words have no pointer."""
+        if not self.config.decoder.pointer_words:
+            return {}
+        return {name: torch.log(chances.clamp(min=_LEAST_CHANCE)) for name, chances in told.items()}
 
     def visual_embeddings(self, glimpse: Glimpse) -> Tensor:
         """(B, V, D): the picture as a whole, where there is a token for it, then its peaks, cells or patches."""

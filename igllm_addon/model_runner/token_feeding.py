@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -66,10 +67,16 @@ class TokenFeeding:
         assert self._hidden is not None
         return self._hidden
 
-    def walk(self, node: Node, expected: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Asking[Any, tuple[Any, float]]:
+    def walk(
+        self,
+        node: Node,
+        expected: Callable[[tuple[int, ...]], tuple[int, ...]],
+        starts: Mapping[int, float] = MappingProxyType({}),
+    ) -> Asking[Any, tuple[Any, float]]:
         """Choose the likeliest token at every node up to an end: its value, and how probable the way was among all there are.
 
-        expected(walked): the tokens that are likely to follow after those walked so far.
+        expected(walked): the tokens that are likely to follow after those walked so far. starts: what is added to the model's
+        score of a token.
         """
         probability = 1.0
         walked: tuple[int, ...] = ()
@@ -78,6 +85,8 @@ class TokenFeeding:
             if len(choices) > 1:
                 hidden = yield from self.state(expected(walked) if self._waiting else ())
                 logits = F.linear(hidden.to(self._dtype), self._head[torch.tensor(choices, device=self._device)]).float()
+                if starts:
+                    logits = logits + logits.new_tensor([starts.get(choice, 0.0) for choice in choices])
                 probabilities = finite(self._model, torch.softmax(logits, dim=0).tolist())
                 best = max(range(len(choices)), key=probabilities.__getitem__)
                 probability *= probabilities[best]

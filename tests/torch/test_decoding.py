@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from tiny_models import TINY, noise_pictures, noise_scenes, tiny_model
 from igllm_addon.core.errors import WeightsError
 from igllm_addon.core.graphics_code import parse, serialize
 from igllm_addon.core.vocabulary import CLEVR
-from igllm_addon.model_runner import decoder_training, decoding
+from igllm_addon.model_runner import decoder_training
 from igllm_addon.model_runner.data import SceneTensors
 from igllm_addon.model_runner.decoding import ProgramWriter, WrittenStatement
 from igllm_addon.model_runner.model import Glimpse, Igllm
@@ -64,7 +65,7 @@ def test_what_is_foreseen_changes_passes_and_nothing_else(monkeypatch: pytest.Mo
     guessing = ProgramWriter(model, glimpse)
     guessed = guessing.programs()
 
-    monkeypatch.setattr(decoding, "_foreseen_words", lambda model, glimpse: [{}] * glimpse.score.shape[1])
+    monkeypatch.setattr(model, "told_words", lambda glimpse: {})
     plain = ProgramWriter(model, glimpse)
     without = plain.programs()
 
@@ -147,9 +148,38 @@ def _labels_from(model: Igllm, glimpse: Glimpse) -> tuple[SceneTensors, torch.Te
     return scenes, peaks
 
 
-def test_training_sees_the_choices_that_decoding_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_start_from_what_the_tower_says_of_the_peak() -> None:
+    model = _with_pointer_words(tiny_model(3))
+    model.language_model.lm_head.weight.zero_()  # so that the model itself has no opinion
+    glimpse = model.look(noise_pictures(3, 2))
+
+    programs = ProgramWriter(model, glimpse).programs()
+
+    told = {name: chances.argmax(dim=2) for name, chances in model.told_words(glimpse).items()}
+    for picture, program in enumerate(programs):
+        said = sorted(tuple(CLEVR.words[name].index(getattr(one.item, name)) for name in told) for one in program if one.item)
+        assert said == sorted(zip(*(best[picture].tolist() for best in told.values()), strict=True))
+    assert len({tuple(best[0].tolist()) for best in told.values()}) > 1
+
+
+def _with_pointer_words(model: Igllm) -> Igllm:
+    model.config = replace(model.config, decoder=replace(model.config.decoder, pointer_words=True))
+    return model
+
+
+def test_words_have_no_pointer_where_nothing_points() -> None:
+    with pytest.raises(WeightsError, match="pointer_words but no pointer in the dialect"):
+        replace(TINY.decoder, pointer=False, pointer_words=True)
+    with pytest.raises(WeightsError, match="pointer_words but no pointer in the dialect"):
+        replace(TINY.decoder, dialect="text", pointer_words=True)
+
+
+@pytest.mark.parametrize("pointer_words", [False, True])
+def test_training_sees_the_choices_that_decoding_makes(monkeypatch: pytest.MonkeyPatch, pointer_words: bool) -> None:
     _without_noise(monkeypatch)
     model = tiny_model(11)
+    if pointer_words:
+        _with_pointer_words(model)
     for head in model.numeric_heads.values():
         [parameter.zero_() for parameter in head.parameters()]  # so that a location tells its peak
     model.language_model.lm_head.weight[[ADD, END]] = 0.0  # so that every peak is used
@@ -160,7 +190,7 @@ def test_training_sees_the_choices_that_decoding_makes(monkeypatch: pytest.Monke
     visual, programs = model.visual_embeddings(glimpse), batch.programs
     fed = decoder_training._fed_embeddings(model, visual, batch)
     hidden = model.language_model.model(inputs_embeds=torch.cat([visual, fed], dim=1)).last_hidden_state[:, visual.shape[1] :]
-    logits = model.language_model.lm_head(hidden)[0]
+    logits = (model.language_model.lm_head(hidden) + decoder_training._word_starts(model, batch))[0]
 
     written = [(position, int(token)) for position, token in enumerate(programs.target[0]) if token not in (NOTHING, END)]
     words = [(position, token) for position, token in written if token >= 5]
