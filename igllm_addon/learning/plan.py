@@ -21,7 +21,10 @@ _ENDS = {PICTURES: 0.30, TOWER: 0.80, DECODER: 0.94, MEASURE: 1.0}
 _PICTURE_S = {"sixdof": 0.08, "so3": 0.08, "shapenet": 0.2}
 _TOWER_STEP_S = 0.13
 _DECODER_STEP_S = 0.06
-_LOOK_S = 0.02  # of the finished tower, at a picture
+_LOOK_S = 0.006  # of the finished tower, at a picture
+_MOST_LOOKED_AT = (
+    3_000  # pictures that the decoder learns from; the tower looks at all of them again whenever its steps are fitted
+)
 _START_S = {PICTURES: 6.0, TOWER: 8.0, DECODER: 4.0}  # of Blender, of torch
 LEAST_PICTURES, MOST_PICTURES = 40, 10_000
 LEAST_STEPS = 20
@@ -77,7 +80,7 @@ def first_plan(template: str, minutes: float, seed: int) -> Plan:
     seconds = 60.0 * minutes
     pictures = fitting((_ENDS[PICTURES] * seconds - _START_S[PICTURES]) / _PICTURE_S[template])
     tower_s = (_ENDS[TOWER] - _ENDS[PICTURES]) * seconds - _START_S[TOWER]
-    decoder_s = (_ENDS[DECODER] - _ENDS[TOWER]) * seconds - _START_S[DECODER] - _LOOK_S * pictures
+    decoder_s = (_ENDS[DECODER] - _ENDS[TOWER]) * seconds - _START_S[DECODER] - _LOOK_S * min(pictures, _MOST_LOOKED_AT)
     return Plan(
         template=template,
         minutes=minutes,
@@ -171,6 +174,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
             },
             "decoder": {
                 **stage,
+                "scenes": min(plan.pictures, _MOST_LOOKED_AT),
                 "steps": plan.decoder_steps,
                 "batch": BATCH[DECODER],
                 "learning_rate": 0.0015,

@@ -141,6 +141,23 @@ def test_where_hardly_anything_is_one_look_is_enough() -> None:
         assert not torch.allclose(getattr(once, name)[1], getattr(often, name)[1], atol=1e-3)
 
 
+def test_the_decoder_learns_from_single_looks_and_writes_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of()
+    assert isinstance(model.tower, PoseTower)
+    model.tower.config = replace(model.tower.config, looks=2, rolls=2)
+    looks: list[int] = []
+    original = PoseTower.describe
+    monkeypatch.setattr(PoseTower, "describe", lambda *arguments: looks.append(1) or original(*arguments))
+
+    GlimpseSet(model, toy_scenes(1, 3), 1, 1)
+    assert len(looks) == 1
+    model.tower.heat.bias.data.fill_(4.0)  # so that something is likely there
+    model.look(torch.rand(1, 3, 48, 48))
+
+    assert len(looks) == 1 + 4
+    assert (model.tower.config.looks, model.tower.config.rolls) == (2, 2)
+
+
 def test_other_numbers_of_looks_and_rolls_are_refused() -> None:
     with pytest.raises(WeightsError, match="3 rolls; expected 1, 2 or 4"):
         tower_with_random_weights(rolls=3)
