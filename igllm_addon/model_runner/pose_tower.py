@@ -13,7 +13,6 @@ a place.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -144,58 +143,64 @@ class PoseTower(nn.Module):
 
     def described(self, pictures: Tensor, picture: Tensor, first: FirstLook, score: Tensor) -> PoseDescription:
         """As describe, from as many looks and rolls as the config says where a peak's score (N,) is worth it."""
+        looks, rolls = self.config.looks, self.config.rolls
         once = self.describe(pictures, picture, first)
         sure = torch.nonzero(score >= _WORTHWHILE)[:, 0]
-        if self.config.looks == self.config.rolls == 1 or not len(sure):
+        if looks == rolls == 1 or not len(sure):
             return once
         place, seen = first.take(sure), once.take(sure)
-        for look in range(self.config.looks):
+        quarters = torch.arange(0, 4, 4 // rolls, device=sure.device).repeat_interleave(len(sure))
+        for look in range(looks):
             if look:
                 place = FirstLook(seen.place, seen.log_depth)
-                seen = self.describe(pictures, picture[sure], place)
-            turns = range(4 // self.config.rolls, 4, 4 // self.config.rolls)
-            seen = self._agreed([seen, *(self.describe(pictures, picture[sure], place, quarters) for quarters in turns)])
+            around = FirstLook(place.place.repeat(rolls, 1), place.log_depth.repeat(rolls))
+            seen = self.describe(pictures, picture[sure].repeat(rolls), around, quarters)
+            seen = self._agreed(seen) if rolls > 1 else seen
         return once.with_rows(sure, seen)
 
-    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook, quarters: int = 0) -> PoseDescription:
+    def describe(self, pictures: Tensor, picture: Tensor, first: FirstLook, quarters: Tensor | None = None) -> PoseDescription:
         """What the magnified surroundings of the places of a first look at the pictures (B, 3, H, W) show; picture (N,): in which
-        of them a place is. quarters: by how many quarters of a turn the pictures are turned, counter-clockwise, before they are
-        looked at; what is told is what the pictures show as they are."""
-        roll = about_view(first.place.new_tensor([0.5 * math.pi * quarters]))[0].round()
+        of them a place is. quarters (N,): by how many quarters of a turn, counter-clockwise, each is turned before it is looked
+        at; what is told is what the pictures show as they are."""
+        if quarters is None:
+            quarters = torch.zeros_like(picture)
+        roll = about_view(0.5 * math.pi * quarters.to(first.place.dtype)).round()  # (N, 3, 3)
         place, log_depth = first.place.detach(), first.log_depth.detach()
         radius = self.camera.object_radius_m / torch.exp(log_depth)  # in units of the focal length
         middle = place.new_tensor((pictures.shape[3] / 2, pictures.shape[2] / 2))
         centre_px = middle + place * place.new_tensor((self._focal_px, -self._focal_px))
         half_px = radius * (_WINDOW_PER_RADIUS * self._focal_px)
-        crops = torch.rot90(windows(pictures, picture, centre_px, half_px, self.config.crop_px), quarters, (2, 3))
+        crops = _turned(windows(pictures, picture, centre_px, half_px, self.config.crop_px), quarters)
         features = self.crop(F.pixel_unshuffle(crops, _CROP_STRIDE).contiguous(memory_format=torch.channels_last))
-        known = torch.cat(
-            [features, place @ roll[:2, :2].T * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1
-        )
+        turned_place = torch.einsum("nij,nj->ni", roll[:, :2, :2], place)
+        known = torch.cat([features, turned_place * 3.0, (log_depth - math.log(self.camera.distance_m))[:, None]], dim=1)
         corrections = _CORRECTION * self.correction(known)
-        place = place + corrections[:, :2] @ roll[:2, :2] * radius[:, None]
+        place = place + torch.einsum("nij,ni->nj", roll[:, :2, :2], corrections[:, :2]) * radius[:, None]
         log_depth = log_depth + corrections[:, 2]
         words = {name: self.words[name](features) for name in self.fields}
         turn = matrix_from_rows(self._rows(features, words.get("shape")).float())
-        rotation = self.world_from_camera @ turn_toward(place.detach()) @ roll.T @ turn
+        rotation = self.world_from_camera @ turn_toward(place.detach()) @ roll.transpose(1, 2) @ turn
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
         return PoseDescription(features, words, place, log_depth, location, rotation)
 
-    def _agreed(self, views: Sequence[PoseDescription]) -> PoseDescription:
-        """The mean of what several ways to look at the same places say; the features are those of the first."""
-        if len(views) == 1:
-            return views[0]
-        words = {name: torch.stack([F.log_softmax(seen.words[name], dim=1) for seen in views]).mean(0) for name in self.fields}
-        shape = words["shape"].argmax(dim=1) if "shape" in words else torch.zeros_like(views[0].log_depth, dtype=torch.long)
-        rotations = torch.stack([seen.rotation for seen in views])  # (R, N, 3, 3)
-        apart = [torch.stack([self.alike.distance(a, b, shape) for a in rotations]).sum(dim=0) for b in rotations]
-        rotation = rotations[torch.stack(apart).argmin(dim=0), torch.arange(len(shape), device=shape.device)]
+    def _agreed(self, seen: PoseDescription) -> PoseDescription:
+        """The mean of what several rolls of the same N places say, R·N rows, the places of the first roll first; the features are
+        the first roll's."""
+        rolls = self.config.rolls
+        count = len(seen.log_depth) // rolls
+        words = {name: F.log_softmax(logits, dim=1).reshape(rolls, count, -1).mean(0) for name, logits in seen.words.items()}
+        place, log_depth = seen.place.reshape(rolls, count, 2).mean(dim=0), seen.log_depth.reshape(rolls, count).mean(dim=0)
+        rotations = seen.rotation.reshape(rolls, count, 3, 3)
+        shape = words["shape"].argmax(dim=1) if "shape" in words else torch.zeros_like(log_depth, dtype=torch.long)
+        one, other = rotations.repeat_interleave(rolls, dim=0), rotations.repeat(rolls, 1, 1, 1)
+        apart = self.alike.distance(one.flatten(0, 1), other.flatten(0, 1), shape.repeat(rolls * rolls))
+        nearest_to_all = apart.reshape(rolls, rolls, count).sum(dim=1).argmin(dim=0)
+        rotation = rotations[nearest_to_all, torch.arange(count, device=shape.device)]
         for _ in range(_AGREEMENTS):
-            rotation = mean_rotation(torch.stack([self.alike.nearest(turned, rotation, shape) for turned in rotations]))
-        place = torch.stack([seen.place for seen in views]).mean(dim=0)
-        log_depth = torch.stack([seen.log_depth for seen in views]).mean(dim=0)
+            alike = self.alike.nearest(seen.rotation, rotation.repeat(rolls, 1, 1), shape.repeat(rolls))
+            rotation = mean_rotation(alike.reshape(rolls, count, 3, 3))
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
-        return PoseDescription(views[0].features, words, place, log_depth, location, rotation)
+        return PoseDescription(seen.features[:count], words, place, log_depth, location, rotation)
 
     def glimpse(self, pictures: Tensor, count: int) -> Glimpse:
         """What the language model gets to see: the `count` strongest peaks, left to right, and the picture as a whole."""
@@ -252,6 +257,16 @@ class PoseTower(nn.Module):
         coordinates = torch.stack([u.expand(rows, columns), v[:, None].expand(rows, columns)])
         cells = torch.cat([F.pixel_unshuffle(padded, STRIDE), coordinates.expand(b, -1, -1, -1)], dim=1)
         return cells.contiguous(memory_format=torch.channels_last)
+
+
+def _turned(crops: Tensor, quarters: Tensor) -> Tensor:
+    """Squares (N, 3, S, S), each turned counter-clockwise by so many quarters of a turn (N,)."""
+    result = crops.clone()
+    for quarter in range(1, 4):
+        rows = torch.nonzero(quarters == quarter)[:, 0]
+        if len(rows):
+            result[rows] = torch.rot90(crops[rows], quarter, (2, 3))
+    return result
 
 
 class _Block(nn.Module):
