@@ -82,7 +82,8 @@ def picture_features(model: Igllm, images: Tensor) -> Tensor:
     there are peaks, and those of the whole picture."""
     parts = []
     for rows in torch.split(torch.arange(len(images)), _LOOK_BATCH):
-        glimpse = model.look(images[rows].permute(0, 3, 1, 2).to(torch.float32) / 255.0)
+        with model.looking_once():
+            glimpse = model.look(images[rows].permute(0, 3, 1, 2).to(torch.float32) / 255.0)
         several = [glimpse.scene] if glimpse.scene.shape[1] else []
         if glimpse.score.shape[1]:
             best = glimpse.score.argmax(dim=1)

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +25,6 @@ from .patch_tower import PatchTower
 from .pose_tower import PoseTower
 from .program_slots import CAMERA_NUMBERS, LOCATION_NUMBERS, ROTATION_NUMBERS, SHARED_HEAD, YAW_NUMBERS, Number
 from .programs import NOTHING, ProgramTensors, Variety, numbers_of, peaks_of_objects, programs_of
-from .vision import VisionTower
 
 _LOOK_BATCH = 25
 _LOSS_WEIGHTS = {"location": 3.0, "camera": 0.3, "yaw": 2.0, "rotation": 2.0}
@@ -79,26 +75,11 @@ class GlimpseSet:
     def _seen(self, scenes: SceneTensors, rng: np.random.Generator) -> tuple[Glimpse, SceneTensors, Tensor]:
         bands = not isinstance(self._model.tower, PoseTower | PatchTower)  # a 3:2 band is a CLEVR picture of the released kind
         pictures, labels = augmented(scenes, rng, bands=bands) if self._augment else (plain_pictures(scenes), scenes)
-        with _looking_once(self._model):
+        with self._model.looking_once():
             glimpse = self._model.look(pictures.to(self._model.camera_middle.device)).to(torch.device("cpu"))
         if self._model.config.decoder.visual != "peaks":
             return glimpse, labels, torch.full(labels.exists.shape, NOTHING)
         return glimpse, labels, peaks_of_objects(glimpse, labels)
-
-
-@contextmanager
-def _looking_once(model: Igllm) -> Iterator[None]:
-    """A tower that looks several times looks once in here: that costs a fraction and says the same, a little less surely."""
-    tower: Any = model.tower
-    if not isinstance(tower, VisionTower | PoseTower):
-        yield
-        return
-    often: Any = tower.config
-    tower.config = replace(often, **{name: 1 for name in ("looks", "rolls") if hasattr(often, name)})
-    try:
-        yield
-    finally:
-        tower.config = often
 
 
 @dataclass(frozen=True, slots=True)

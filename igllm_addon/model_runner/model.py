@@ -13,7 +13,9 @@ Letters: B pictures, K peaks of a picture, V visual tokens (1 + K with peaks), T
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -145,6 +147,20 @@ class Igllm(nn.Module):
             rotation=seen.yaw.reshape(b, k, 2),
             place_px=place_px.reshape(b, k, 2),
         )
+
+    @contextmanager
+    def looking_once(self) -> Iterator[None]:
+        """In here a tower that looks several times looks once: that costs a fraction and says the same, a little less surely."""
+        if not isinstance(self.tower, VisionTower | PoseTower):
+            yield
+            return
+        tower: Any = self.tower
+        often = tower.config
+        tower.config = replace(often, **{name: 1 for name in ("looks", "rolls") if hasattr(often, name)})
+        try:
+            yield
+        finally:
+            tower.config = often
 
     def told_words(self, glimpse: Glimpse) -> dict[str, Tensor]:
         """Field -> the chances of its words at each peak (B, K, words), as the tower tells them; nothing without peaks."""
