@@ -29,13 +29,14 @@ from decode_with_generate import Generating, generated_program
 from torch import Tensor
 
 from igllm_addon.core.graphics_code import parse
+from igllm_addon.core.model_folders import DEFAULT_MODEL
 from igllm_addon.model_runner.checkpoint import load_checkpoint
 from igllm_addon.model_runner.decoding import ProgramWriter
 from igllm_addon.model_runner.infer_command import pictures_in
 from igllm_addon.model_runner.model import Glimpse, Igllm
 from igllm_addon.model_runner.pictures import picture_from_bytes
 from igllm_addon.model_runner.predictor import picture_tensor
-from igllm_addon.model_runner.shipped import DEFAULT_MODEL, model_directory
+from igllm_addon.model_runner.shipped import model_directory
 
 _Result = TypeVar("_Result")
 PICTURES = Path(__file__).parents[1] / "tests" / "data"

@@ -23,11 +23,12 @@ from decode_report import Pair, report_of, table
 from torch import Tensor
 
 from igllm_addon.core.graphics_code import parse
+from igllm_addon.core.model_folders import DEFAULT_MODEL
 from igllm_addon.model_runner.checkpoint import load_checkpoint
 from igllm_addon.model_runner.decoding import ProgramWriter
 from igllm_addon.model_runner.dialects import TextDialect
 from igllm_addon.model_runner.model import Glimpse, Igllm
-from igllm_addon.model_runner.shipped import DEFAULT_MODEL, model_directory
+from igllm_addon.model_runner.shipped import model_directory
 
 from transformers import LlamaForCausalLM  # isort: skip
 

@@ -25,12 +25,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from igllm_addon.core.model_folders import DEFAULT_MODEL
 from igllm_addon.core.vocabulary import CLEVR
 from igllm_addon.model_runner.data import read_samples, shards_in
 from igllm_addon.model_runner.evaluation import evaluate
 from igllm_addon.model_runner.pictures import picture_from_bytes
 from igllm_addon.model_runner.predictor import Predictor
-from igllm_addon.model_runner.shipped import DEFAULT_MODEL, model_directory
+from igllm_addon.model_runner.shipped import model_directory
 
 _BAND_ASPECT = 2.0 / 3.0
 _BAND_SIZE_PX = (480, 320)
