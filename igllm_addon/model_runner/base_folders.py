@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WeightsError
-from .config import DecoderConfig, OpenClipConfig
+from .config import DecoderConfig
+from .vision_config import OpenClipConfig
 
 CONFIG_NAME, TOWER_CONFIG_NAME = "config.json", "open_clip_config.json"
 SIZES = {

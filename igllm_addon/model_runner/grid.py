@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import VisionConfig
 from .geometry import focal_length_px
 from .vision import TowerMaps, VisionTower
+from .vision_config import VisionConfig
 
 _FEATURE_STRIDE_PX = 8
 _STRIDES_PX = {"grid8": 8, "grid16": 16}

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .config import FixedCamera, GeometryConfig, ModelConfig, OpenClipConfig, PatchConfig, PoseConfig, VisionConfig
+from .config import FixedCamera, GeometryConfig, ModelConfig
 from .dialects import make_dialect
 from .geometry import focal_length_px
 from .glimpse import Glimpse
@@ -36,6 +36,7 @@ from .program_tokens import ProgramTokens
 from .projectors import make_projector, mlp
 from .several_looks import described
 from .vision import CAMERA_SPREADS, VisionTower, strongest_peaks
+from .vision_config import OpenClipConfig, PatchConfig, PoseConfig, VisionConfig
 
 __all__ = ["Glimpse", "Igllm", "NumericHead"]
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ..core.errors import WeightsError
 from .base_folders import TOWER_CONFIG_NAME
-from .config import OpenClipConfig
+from .vision_config import OpenClipConfig
 
 # openai/CLIP, clip.py, _transform: mean and standard deviation of the colours that it was trained on.
 MEAN_RGB, SPREAD_RGB = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

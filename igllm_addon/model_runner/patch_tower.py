@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import PatchConfig
+from .vision_config import PatchConfig
 
 _ORDERS = 3  # of waves in a filter: none, a half, a whole one
 

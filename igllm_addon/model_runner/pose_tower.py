@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
-from .config import FixedCamera, PoseConfig
+from .config import FixedCamera
 from .glimpse import Glimpse
 from .pose_geometry import (
     Alike,
@@ -34,6 +34,7 @@ from .pose_geometry import (
 )
 from .second_look import windows
 from .vision import STRIDE, strongest_peaks
+from .vision_config import PoseConfig
 
 _PADDED_TO = 16
 _COARSE_START = -4.0  # logit of an empty centre map: about one cell in fifty
@@ -42,9 +43,7 @@ _CORRECTION = (
     0.2  # of the ball's radius in the picture, and of the logarithm of a depth: one unit of the second look's corrections
 )
 _CROP_STRIDE = 4
-_AGREEMENTS = (
-    2  # rounds in which rotations that look alike are brought together, about the one that is nearest to all, then about the mean
-)
+_AGREEMENTS = 2  # rounds of bringing rotations together: about the one that is nearest to all, then about the mean
 _WORTHWHILE = 0.1  # score of a peak below which it is looked at once
 _OF_POSE = ("place", "log_depth", "location", "rotation")
 _TURN_WIDTH = 192  # of the hidden layer that leads to the rotation
@@ -150,7 +149,7 @@ class PoseTower(nn.Module):
             return once
         place, seen = first.take(sure), once.take(sure)
         quarters = torch.arange(0, 4, 4 // rolls, device=sure.device).repeat_interleave(len(sure))
-        for look in range(looks):
+        for look in range(0 if rolls > 1 else 1, looks):
             if look:
                 place = FirstLook(seen.place, seen.log_depth)
             around = FirstLook(place.place.repeat(rolls, 1), place.log_depth.repeat(rolls))

@@ -79,7 +79,7 @@ class ShapeLookStage(nn.Module):
         return torch.from_numpy(rng.choice(len(weight), count, p=weight / weight.sum()))
 
     def step_loss(self, data: ShapeWindows, count: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        """The loss of `count` windows under fresh variety, and what it was made easier by: "loss" and "right"."""
+        """Of `count` windows under fresh variety: "loss", and the share that is "right"."""
         drawn = self.drawn(count, rng)
         device = self.difficulty.device
         seen = varied(data.images[drawn].float() / 255.0, self.look.side).to(device)

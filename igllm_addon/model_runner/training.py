@@ -21,7 +21,6 @@ from ..core.errors import UsageError
 from ..core.vocabulary import Vocabulary
 from .alignment import aligned_projector, train_alignment
 from .checkpoint import save_checkpoint
-from .config import PoseConfig, VisionConfig
 from .data import SceneTensors, load_shard, shards_in
 from .decoder_training import GlimpseSet, decoder_step_loss
 from .model import Igllm, make_tower
@@ -40,6 +39,7 @@ from .training_loop import Validation, train_stage
 from .training_state import StageFiles, finished_weights
 from .validation import ValidationSet, decoder_figures_on, tower_figures
 from .vision import VisionTower
+from .vision_config import PoseConfig, VisionConfig
 
 _SETTLING_BATCHES = 60
 

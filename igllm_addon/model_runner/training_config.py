@@ -13,17 +13,9 @@ from ..core.errors import SceneError, UsageError, WeightsError
 from ..core.vocabulary import VOCABULARIES, Vocabulary
 from ..core.vocabulary_json import vocabulary_from_json
 from .base_folders import resolved_base, resolved_tower
-from .config import (
-    FixedCamera,
-    Geometry,
-    GeometryConfig,
-    ModelConfig,
-    OpenClipConfig,
-    PatchConfig,
-    decoder_from_json,
-    vision_from_json,
-)
+from .config import FixedCamera, Geometry, GeometryConfig, ModelConfig, decoder_from_json
 from .config_reading import check_keys, check_range, keys_of, record_from_json
+from .vision_config import OpenClipConfig, PatchConfig, vision_from_json
 
 PRECISIONS = ("auto", "fp32", "bf16")
 _KEYS = ("name", "template", "vocabulary", "out", "geometry", "vision", "decoder", "training", "projector_start")

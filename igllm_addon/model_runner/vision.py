@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.vocabulary import WORD_FIELDS, Vocabulary
-from .config import GeometryConfig, VisionConfig
+from .config import GeometryConfig
 from .convolutions import ConvNorm, ResidualBlock
 from .geometry import camera_distance, focal_length_px, ground_xy, usual_depth
 from .second_look import SecondLook
 from .shape_look import ShapeLook
+from .vision_config import VisionConfig
 
 STRIDE = 4  # pixels of a cell of the centre map
 _PADDED_TO = 16  # the coarsest stride: heights and widths are padded to whole multiples

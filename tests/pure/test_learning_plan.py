@@ -29,10 +29,10 @@ from igllm_addon.learning.plan import (
 )
 from igllm_addon.learning.progress import BarReader, BudgetClock, Teller
 from igllm_addon.learning.training import train_in_time
-from igllm_addon.model_runner.config import PoseConfig
 from igllm_addon.model_runner.shipped import model_directory
 from igllm_addon.model_runner.stop_request import stop_request
 from igllm_addon.model_runner.training_config import read_training_config
+from igllm_addon.model_runner.vision_config import PoseConfig
 
 PLAN = Plan("sixdof", minutes=10.0, seed=3, pictures=2000, measured=60, tower_steps=1000, decoder_steps=400)
 CAMERA = Camera((0.0, -3.2, 1.2), (0.8, 0.6, 0.0, 0.0), 50.0)

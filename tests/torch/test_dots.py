@@ -14,10 +14,10 @@ from igllm_addon.cli import main
 from igllm_addon.core.dots import dot_picture
 from igllm_addon.core.errors import UsageError
 from igllm_addon.core.vocabulary import DOTS2D
-from igllm_addon.model_runner.config import PatchConfig
 from igllm_addon.model_runner.data import load_shard
 from igllm_addon.model_runner.dot_layout import dot_files, dot_points
 from igllm_addon.model_runner.patch_tower import PatchTower
+from igllm_addon.model_runner.vision_config import PatchConfig
 
 POINTS = {"checkerboard_sparse": np.array([[0.1, 0.2], [0.9, 0.8], [0.3, 0.7]]), "random": np.array([[0.5, 0.5], [0.25, 0.75]])}
 

@@ -18,7 +18,7 @@ from igllm_addon.core.rotations import matrix_from_euler_extrinsic_xyz
 from igllm_addon.core.vocabulary import CLEVR
 from igllm_addon.model_runner.augmentation import recoloured
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
-from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, PoseConfig, config_from_json, config_to_json
+from igllm_addon.model_runner.config import GeometryConfig, ModelConfig, config_from_json, config_to_json
 from igllm_addon.model_runner.decoder_training import GlimpseSet, decoder_step_loss
 from igllm_addon.model_runner.decoding import ProgramWriter
 from igllm_addon.model_runner.model import Igllm
@@ -27,6 +27,7 @@ from igllm_addon.model_runner.pose_tower import FirstLook, PoseTower
 from igllm_addon.model_runner.pose_training import pose_step_loss, true_places
 from igllm_addon.model_runner.tower_training import learning_rate_share
 from igllm_addon.model_runner.validation import peaks_as_objects
+from igllm_addon.model_runner.vision_config import PoseConfig
 
 
 def tower_with_random_weights(looks: int = 1, rolls: int = 1) -> PoseTower:

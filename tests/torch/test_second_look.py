@@ -13,13 +13,13 @@ from tiny_models import TINY, noise_pictures, tiny_model
 
 from igllm_addon.core.errors import WeightsError
 from igllm_addon.model_runner.checkpoint import load_checkpoint, save_checkpoint
-from igllm_addon.model_runner.config import VisionConfig
 from igllm_addon.model_runner.data import MOST_OBJECTS, SceneTensors
 from igllm_addon.model_runner.second_look import SecondLook, windows
 from igllm_addon.model_runner.shipped import model_directory
 from igllm_addon.model_runner.starting_weights import start_tower
 from igllm_addon.model_runner.tower_training import tower_step_loss
 from igllm_addon.model_runner.vision import VisionTower
+from igllm_addon.model_runner.vision_config import VisionConfig
 
 _PLAIN = VisionConfig(input_width_px=64, channels=(8, 8, 8), blocks=(1, 1), fine_channels=8)
 _LOOKING = replace(_PLAIN, second_look_px=16)

@@ -10,10 +10,10 @@ import torch
 from tiny_models import TINY, noise_pictures
 
 from igllm_addon.core.errors import WeightsError
-from igllm_addon.model_runner.config import VisionConfig
 from igllm_addon.model_runner.geometry import focal_length_px
 from igllm_addon.model_runner.several_looks import described
 from igllm_addon.model_runner.vision import VisionTower
+from igllm_addon.model_runner.vision_config import VisionConfig
 
 _VISION = VisionConfig(input_width_px=64, channels=(8, 8, 8), blocks=(1, 1), fine_channels=8, second_look_px=16)
 _PLACES = torch.tensor([0, 1, 1]), torch.tensor([2, 3, 7]), torch.tensor([4, 5, 9])

@@ -16,12 +16,12 @@ from torch import Tensor
 from igllm_addon.core.errors import UsageError, WeightsError
 from igllm_addon.model_runner import training
 from igllm_addon.model_runner.checkpoint import load_checkpoint
-from igllm_addon.model_runner.config import VisionConfig
 from igllm_addon.model_runner.several_looks import described
 from igllm_addon.model_runner.shape_look import ShapeLook
 from igllm_addon.model_runner.shape_look_training import ShapeLookStage, ShapeWindows, shape_figures, varied
 from igllm_addon.model_runner.training_config import StageConfig, TrainingConfig
 from igllm_addon.model_runner.vision import VisionTower
+from igllm_addon.model_runner.vision_config import VisionConfig
 
 _LOOKING = VisionConfig(64, (8, 8, 8), (1, 1), fine_channels=8, shape_look_px=16)
 _PLACES = torch.tensor([0, 1, 1]), torch.tensor([2, 3, 7]), torch.tensor([4, 5, 9])

@@ -8,9 +8,10 @@ import math
 import torch
 
 from igllm_addon.core.vocabulary import CLEVR
-from igllm_addon.model_runner.config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig
+from igllm_addon.model_runner.config import DecoderConfig, GeometryConfig, ModelConfig
 from igllm_addon.model_runner.data import MOST_OBJECTS, SceneTensors
 from igllm_addon.model_runner.model import Igllm
+from igllm_addon.model_runner.vision_config import VisionConfig
 
 GEOMETRY = GeometryConfig(
     azimuth_radians=math.atan2(-6.5076, 7.4811),

@@ -12,8 +12,9 @@ from igllm_addon.core.frames import look_at_quaternion_wxyz, project
 from igllm_addon.core.rotations import FloatArray, matrix_from_quaternion_wxyz
 from igllm_addon.core.scene import Camera
 from igllm_addon.core.vocabulary import Vocabulary
-from igllm_addon.model_runner.config import DecoderConfig, FixedCamera, ModelConfig, PoseConfig
+from igllm_addon.model_runner.config import DecoderConfig, FixedCamera, ModelConfig
 from igllm_addon.model_runner.data import MOST_OBJECTS, SceneTensors
+from igllm_addon.model_runner.vision_config import PoseConfig
 
 LOCATION = (0.0, -4.0, 2.0)
 QUATERNION = look_at_quaternion_wxyz(LOCATION, (0.0, 0.0, 0.0))
