@@ -39,6 +39,7 @@ class _Numbers(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, model: Igllm, glimpse: Glimpse) -> None:
         self._model, self._glimpse = model, glimpse
         self.visual = model.visual_embeddings(glimpse)
+        self._starts = model.word_starts(model.told_words(glimpse))
         self._free = torch.ones(glimpse.score.shape[1], dtype=torch.bool)
         self._peak = 0
         self.hidden = torch.empty(0)  # (1, D), after the last token
@@ -47,10 +48,20 @@ class _Numbers(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         tokens = input_ids[0].tolist()
         if not is_before_number(tokens, self._model.tokens):
-            return scores
+            return self._started(tokens, scores)
         forced = torch.full_like(scores, -math.inf)
         forced[:, NUMBER] = 0.0
         return forced
+
+    def _started(self, tokens: list[int], scores: Tensor) -> Tensor:
+        """Scores of words, from where the tower starts them."""
+        table = self._model.tokens
+        for name, before in zip(table.fields, (None, *table.fields), strict=False):
+            comes = tokens[-2:] == [ADD, NUMBER] if before is None else tokens[-1] in table.word_tokens(before)
+            if comes and name in self._starts:
+                scores = scores.clone()
+                scores[:, list(table.word_tokens(name))] += self._starts[name][:, self._peak]
+        return scores
 
     def fed(self, tokens: list[int]) -> Tensor:
         """What is fed for the [NUM] at the end of the tokens (1, D)."""
@@ -66,7 +77,7 @@ class _Numbers(LogitsProcessor):  # type: ignore[misc]
             quantity, start = LOCATION_NUMBERS, glimpse.location[:, self._peak]
             about = self.visual[:, 1 + self._peak]
         else:
-            quantity, start = YAW_NUMBERS, glimpse.yaw[:, self._peak]
+            quantity, start = YAW_NUMBERS, glimpse.rotation[:, self._peak]
         numbers = start + model.numeric_heads[quantity](hidden)
         self.read.append(numbers[0].tolist())
         return model.embed_tokens(torch.tensor([NUMBER])) + model.embed_numbers(quantity, numbers) + about
