@@ -74,13 +74,15 @@ class PoseConfig:
 class PatchConfig:
     """A frozen tower of random filters (patch_tower.py): square patches of `patch_px` pixels of a picture resized to
     `input_width_px`, each as `feature_width` numbers, of which two are its place. gain: what a pixel of full colour that fits a
-    filter adds to a feature before it saturates at 1."""
+    filter adds to a feature before it saturates at 1. shuffled: whether patches come in a random order, always the same, so that
+    a patch's rank in the sequence tells nothing of where it is."""
 
     input_width_px: int = 112
     patch_px: int = 14
     feature_width: int = 66
     gain: float = 0.05
     seed: int = 1
+    shuffled: bool = False
     kind: str = "random_patches"
 
 

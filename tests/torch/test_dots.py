@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,20 @@ def test_random_filters_tell_a_dots_patch_from_the_others_and_never_learn() -> N
     assert int(changed.argmax()) == 3 * 4 + 1  # the fourth row, the second column
     assert tokens[0, 13, -2:].tolist() == pytest.approx([-0.25, 0.75])
     assert not any(parameter.requires_grad for parameter in tower.parameters())
+
+
+def test_shuffled_patches_are_the_same_ones_in_another_order_that_stays() -> None:
+    config = PatchConfig(input_width_px=56, patch_px=14, feature_width=18)
+    plain, shuffled = PatchTower(config), PatchTower(replace(config, shuffled=True))
+    again = PatchTower(replace(config, shuffled=True, seed=2))
+    again.load_state_dict(shuffled.state_dict())
+    picture = torch.from_numpy(dot_picture(0.4, 0.9, 56)).permute(2, 0, 1)[None] / 255.0
+
+    rows, tokens = plain(picture)[0].tolist(), shuffled(picture)[0].tolist()
+
+    assert tokens != rows
+    assert sorted(tokens) == sorted(rows)
+    assert again(picture)[0].tolist() == tokens  # a checkpoint keeps the order
 
 
 @pytest.mark.parametrize("head", ["tanh_mlp_gelu", "none"])
