@@ -45,7 +45,7 @@ _CORRECTION = (
 _CROP_STRIDE = 4
 _AGREEMENTS = 2  # rounds of bringing rotations together: about the one that is nearest to all, then about the mean
 _WORTHWHILE = 0.1  # score of a peak below which it is looked at once
-_OF_POSE = ("place", "log_depth", "location", "rotation")
+_OF_POSE = ("place", "log_depth", "location", "rotation", "rows")
 _TURN_WIDTH = 192  # of the hidden layer that leads to the rotation
 
 
@@ -75,7 +75,8 @@ class FirstLook:
 @dataclass(frozen=True, slots=True)
 class PoseDescription:
     """What the magnified surroundings of N places say. features (N, F); words: field -> logits; place and log_depth as in
-    FirstLook; location (N, 3) and rotation (N, 3, 3) in the world's frame."""
+    FirstLook; location (N, 3) and rotation (N, 3, 3) in the world's frame; rows (N, 6), two rows as the network tells them, of
+    which the rotation was made."""
 
     features: Tensor
     words: dict[str, Tensor]
@@ -83,6 +84,7 @@ class PoseDescription:
     log_depth: Tensor
     location: Tensor
     rotation: Tensor
+    rows: Tensor
 
     def take(self, rows: Tensor) -> PoseDescription:
         """At these places."""
@@ -177,14 +179,14 @@ class PoseTower(nn.Module):
         place = place + torch.einsum("nij,ni->nj", roll[:, :2, :2], corrections[:, :2]) * radius[:, None]
         log_depth = log_depth + corrections[:, 2]
         words = {name: self.words[name](features) for name in self.fields}
-        turn = matrix_from_rows(self._rows(features, words.get("shape")).float())
-        rotation = self.world_from_camera @ turn_toward(place.detach()) @ roll.transpose(1, 2) @ turn
+        rows = self._rows(features, words.get("shape")).float()
+        rotation = self.world_from_camera @ turn_toward(place.detach()) @ roll.transpose(1, 2) @ matrix_from_rows(rows)
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
-        return PoseDescription(features, words, place, log_depth, location, rotation)
+        return PoseDescription(features, words, place, log_depth, location, rotation, rows)
 
     def _agreed(self, seen: PoseDescription) -> PoseDescription:
-        """The mean of what several rolls of the same N places say, R·N rows, the places of the first roll first; the features are
-        the first roll's."""
+        """The mean of what several rolls of the same N places say, R·N rows, the places of the first roll first; features and
+        rows are the first roll's."""
         rolls = self.config.rolls
         count = len(seen.log_depth) // rolls
         words = {name: F.log_softmax(logits, dim=1).reshape(rolls, count, -1).mean(0) for name, logits in seen.words.items()}
@@ -199,7 +201,7 @@ class PoseTower(nn.Module):
             alike = self.alike.nearest(seen.rotation, rotation.repeat(rolls, 1, 1), shape.repeat(rolls))
             rotation = mean_rotation(alike.reshape(rolls, count, 3, 3))
         location = point_seen(self.origin, self.world_from_camera, place, torch.exp(log_depth))
-        return PoseDescription(seen.features[:count], words, place, log_depth, location, rotation)
+        return PoseDescription(seen.features[:count], words, place, log_depth, location, rotation, seen.rows[:count])
 
     def glimpse(self, pictures: Tensor, count: int) -> Glimpse:
         """What the language model gets to see: the `count` strongest peaks, left to right, and the picture as a whole."""

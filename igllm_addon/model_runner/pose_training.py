@@ -10,6 +10,8 @@ Letters: B pictures, M most objects of a picture, N objects of a batch, h and w 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -19,15 +21,17 @@ from torch.nn import functional as F
 from .augmentation import augmented, plain_pictures, recoloured
 from .data import SceneTensors
 from .pose_augmentation import rolled
-from .pose_tower import FirstLook, PoseTower
-from .tower_training import centre_map_loss
+from .pose_geometry import matrix_from_rows
+from .pose_tower import FirstLook, PoseDescription, PoseTower
+from .tower_training import centre_map_loss, weighed_sum
 from .vision import STRIDE
 
 _SPREAD_PER_RADIUS = 0.15  # standard deviation of a centre's Gaussian, of the radius of the ball that holds the object
 _CELL_JITTER = 0.45  # cells; a peak can lie one cell beside the centre
 # How far a magnified window is off in training: its centre in radii of the ball, the logarithm of its size.
 _CENTRE_JITTER, _SIZE_JITTER = 0.08, 0.08
-_LOSS_WEIGHTS = {"heat": 0.5, "offset": 0.3, "depth": 0.3, "place": 1.0, "distance": 1.0, "rotation": 2.0}  # words: 1 each
+_OF_FIRST_LOOK = ("heat", "offset", "depth")
+_LOSS_WEIGHTS = {"heat": 0.5, "offset": 0.3, "depth": 0.3, "rotation": 2.0, "rows": 0.0}  # all others: 1 each
 _SMOOTH_ROTATION = 0.3  # of the Frobenius norm, which is 2.8 times the sine of half the angle: beyond about 12 degrees linear
 _DEPTH_UNIT = 0.02  # of the logarithm of a depth
 _PLACE_UNIT = 0.03  # of the radius of the ball
@@ -42,10 +46,12 @@ def pose_step_loss(
     roll_degrees: float = 0.0,
     recoloured_share: float = 0.0,
     first_look: bool = True,
+    loss_weights: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """The parts of the loss of a batch of scenes under fresh variety; their weighted sum is "loss". recoloured_share: of
     the pictures that get other hues, so that shapes are not known by their colours. first_look: whether the
-    network that finds objects learns, too; otherwise it is not even run, since the second look learns about the true places."""
+    network that finds objects learns, too; otherwise it is not even run, since the second look learns about the true places.
+    loss_weights: what parts of the loss weigh where that is not what they usually do."""
     pictures, batch = augmented(batch, rng, bands=False) if augment else (plain_pictures(batch), batch)
     if recoloured_share:
         pictures = recoloured(pictures, recoloured_share)
@@ -66,8 +72,8 @@ def pose_step_loss(
     parts["distance"] = _smooth((seen.log_depth - log_depth) / _DEPTH_UNIT)
     for index, name in enumerate(tower.fields):
         parts[name] = F.cross_entropy(seen.words[name], batch.words[picture, item, index])
-    parts["rotation"] = _rotation_loss(tower, seen.rotation, batch, picture, item)
-    parts["loss"] = torch.stack([_LOSS_WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
+    parts["rotation"], parts["rows"] = _rotation_losses(tower, seen, batch, picture, item)
+    parts["loss"] = weighed_sum(parts, _LOSS_WEIGHTS, loss_weights, absent=_OF_FIRST_LOOK)
     return parts
 
 
@@ -101,16 +107,25 @@ def true_places(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Te
     return local[:, :2] / depth[:, None], torch.log(depth)
 
 
-def _rotation_loss(tower: PoseTower, found: Tensor, batch: SceneTensors, picture: Tensor, item: Tensor) -> Tensor:
+def _rotation_losses(
+    tower: PoseTower, seen: PoseDescription, batch: SceneTensors, picture: Tensor, item: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of the rotation, and of the two rows of which it was made: their squared distance from those of the rotation that looks
+    like the true one and is nearest to it, whose gradient is large even where all is still wrong."""
     truth = batch.rotation[picture, item]
     known = ~torch.isnan(truth).any(dim=1)
     if not bool(known.any()):
-        return found.sum() * 0.0
+        return seen.rotation.sum() * 0.0, seen.rows.sum() * 0.0
     shape = torch.zeros_like(picture)
     if "shape" in tower.fields:
         shape = batch.words[picture, item, tower.fields.index("shape")]
-    distance = tower.alike.distance(found[known], truth[known].reshape(-1, 3, 3), shape[known])
-    return F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=_SMOOTH_ROTATION)
+    found, rows, true, shape = seen.rotation[known], seen.rows[known], truth[known].reshape(-1, 3, 3), shape[known]
+    distance = tower.alike.distance(found, true, shape)
+    with torch.no_grad():
+        frame = found @ matrix_from_rows(rows).transpose(1, 2)
+        target = (frame.transpose(1, 2) @ tower.alike.nearest(true, found, shape))[:, :2].flatten(1)  # (N, 6)
+    rotation = F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=_SMOOTH_ROTATION)
+    return rotation, (rows - target).square().sum(dim=1).mean()
 
 
 def _spread(tower: PoseTower, batch: SceneTensors, picture: Tensor, item: Tensor, radius: Tensor) -> Tensor:

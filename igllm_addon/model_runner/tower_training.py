@@ -76,11 +76,20 @@ def tower_step_loss(
     parts["depth"] = F.smooth_l1_loss(100.0 * torch.log(seen.depth / deep), torch.zeros_like(deep))
     if tower.config.second_look_px:
         parts["doubt"] = _doubt_loss(tower, maps, batch, (picture, row, column), seen.doubt)
-    if unknown := sorted(weights.keys() - parts.keys()):
-        raise UsageError(f"training.tower.loss_weights names {unknown[0]!r}; the parts of this loss are {', '.join(parts)}.")
-    weighing = {**_LOSS_WEIGHTS, **weights}
-    parts["loss"] = torch.stack([weighing.get(name, 1.0) * value for name, value in parts.items()]).sum()
+    parts["loss"] = weighed_sum(parts, _LOSS_WEIGHTS, weights)
     return parts
+
+
+def weighed_sum(
+    parts: Mapping[str, Tensor], usual: Mapping[str, float], weights: Mapping[str, float], absent: Iterable[str] = ()
+) -> Tensor:
+    """The sum of a loss's parts, each times what `weights` says of it, else what is usual, else 1. absent: parts that this step
+    does not have but others do. UsageError where `weights` names what is no part."""
+    known = dict.fromkeys((*absent, *parts))
+    if unknown := sorted(weights.keys() - known.keys()):
+        raise UsageError(f"training.tower.loss_weights names {unknown[0]!r}; the parts of this loss are {', '.join(known)}.")
+    weighing = {**usual, **weights}
+    return torch.stack([weighing.get(name, 1.0) * value for name, value in parts.items()]).sum()
 
 
 def climbed_cells(heat: Tensor, picture: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:

@@ -112,6 +112,7 @@ def train_tower(config: TrainingConfig, *, resume: bool) -> VisionTower | PoseTo
                 roll_degrees=stage.roll_degrees,
                 recoloured_share=stage.recoloured_share,
                 first_look=step < (stage.first_look_steps or stage.steps),
+                loss_weights=stage.loss_weights,
             )
         if step == hold_from:
             settle_statistics(tower, (shards.batch(step, rng) for _ in range(_SETTLING_BATCHES)), rng)

@@ -48,7 +48,8 @@ class StageConfig:
     numeric heads (0: that of all). start: the model (a name, or a checkpoint's folder) whose weights of this stage are the first;
     empty: random ones.
     learns: the parts of a vision tower that alone learn while the others stay as they started ("second_look", say); empty: all.
-    loss_weights: what parts of a compact tower's loss weigh ("shape", say) where that is not what they usually do.
+    loss_weights: what parts of a tower's loss weigh ("shape", say) where that is not what they usually do; a pose tower's "rows"
+    (usually 0) makes rotations come sooner in a short training.
     ema_decay: how much of the weights' moving average a step keeps (0: no average); what averages is validated and finished
     with its averages. precision: "bf16" or "fp32"; "auto" is bf16 where the processor has instructions for it.
     """

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_poses import FIXED, TINY_POSE, TOYS, toy_scenes
 
-from igllm_addon.core.errors import WeightsError
+from igllm_addon.core.errors import UsageError, WeightsError
 from igllm_addon.core.graphics_code import parse
 from igllm_addon.core.rotations import matrix_from_euler_extrinsic_xyz
 from igllm_addon.core.vocabulary import CLEVR
@@ -185,6 +185,27 @@ def test_the_finding_network_can_be_left_as_it_is() -> None:
 
     learnt = {name.partition(".")[0] for name, parameter in tower.named_parameters() if parameter.grad is not None}
     assert learnt == {"crop", "words", "turn", "correction"}
+
+
+def test_the_rows_of_a_rotation_count_where_they_are_given_a_weight() -> None:
+    tower, scenes = tower_with_random_weights(), toy_scenes(3, 4)
+    with torch.no_grad():
+        usual, weighed = (
+            pose_step_loss(tower, scenes, np.random.default_rng(1), augment=False, loss_weights=weights)
+            for weights in ({}, {"rows": 2.0, "heat": 0.0})
+        )
+
+    assert float(usual["rows"]) > 0.0
+    added = 2.0 * float(usual["rows"]) - 0.5 * float(usual["heat"])
+    assert float(weighed["loss"] - usual["loss"]) == pytest.approx(added, rel=1e-3)
+
+
+def test_weights_of_parts_that_are_none_are_refused_whatever_learns() -> None:
+    tower, scenes = tower_with_random_weights(), toy_scenes(3, 2)
+
+    pose_step_loss(tower, scenes, np.random.default_rng(1), augment=False, first_look=False, loss_weights={"heat": 1.0})
+    with pytest.raises(UsageError, match="loss_weights names 'yaw'; the parts of this loss are heat, offset, depth, place, "):
+        pose_step_loss(tower, scenes, np.random.default_rng(1), augment=False, loss_weights={"yaw": 1.0})
 
 
 def test_the_tower_learns_where_a_toy_is_and_how_it_is_turned() -> None:
