@@ -171,6 +171,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
                 "learning_rate": 0.002,
                 "warmup_steps": min(100, plan.tower_steps // 10),
                 "ema_decay": 0.99,
+                "loss_weights": {"rows": 1.0},
             },
             "decoder": {
                 **stage,
