@@ -46,7 +46,9 @@ _NETWORK: dict[str, Any] = {
     "crop_blocks": [1, 2, 2],
     "feature_width": 160,
 }
-_FIRST_LOOK_SHARE = 0.3  # of the tower's steps, in which its finding network learns, too
+# Of the tower's steps, those in which its finding network learns, too, which takes them more than twice as long. Many objects
+# on a floor are more to get used to than one in the air, which is what it knows.
+_FIRST_LOOK_SHARE, _MOST_FIRST_LOOKS = 0.3, {"sixdof": 600, "so3": 600, "shapenet": 1_500}
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,12 @@ def least_steps(minutes: float) -> int:
     return min(round(LEAST_STEPS + 15 * minutes), _MOST_LEAST_STEPS)
 
 
-def steps_in_time(done: int, total: int, step_s: float, left_s: float, least: int = LEAST_STEPS) -> int:
+def steps_in_time(done: int, total: int, step_s: float, left_s: float, least: int = LEAST_STEPS, restart_s: float = 0.0) -> int:
     """How many steps a stage should have in all, of which `done` are done and one takes `step_s`, to end in `left_s` seconds;
-    `total`, as it is, where the difference is not worth an interruption."""
-    wanted = max(done + int(left_s / max(step_s, 1e-6)), done + 1, least)
-    return wanted if abs(wanted - total) > max(0.1 * (total - done), 10) else total
+    `total`, as it is, where the difference is not worth an interruption, which costs `restart_s`."""
+    misfit_s = abs((total - done) * step_s - left_s)
+    wanted = max(done + int((left_s - restart_s) / max(step_s, 1e-6)), done + 1, least)
+    return wanted if misfit_s > restart_s and abs(wanted - total) > max(0.1 * (total - done), 10) else total
 
 
 def size_px(template: str) -> tuple[int, int]:
@@ -166,7 +169,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
                 **rolled,
                 "start": BASE_MODEL,
                 "steps": plan.tower_steps,
-                "first_look_steps": max(1, round(_FIRST_LOOK_SHARE * plan.tower_steps)),
+                "first_look_steps": max(1, min(round(_FIRST_LOOK_SHARE * plan.tower_steps), _MOST_FIRST_LOOKS[plan.template])),
                 "batch": BATCH[TOWER],
                 "learning_rate": 0.002,
                 "warmup_steps": min(100, plan.tower_steps // 10),

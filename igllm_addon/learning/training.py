@@ -101,6 +101,7 @@ class _Pace:
         self._phase, self._clock, self._teller, self._interrupt = phase, clock, teller, interrupt
         self._end_s, self._least = plan.end_s(phase), least_steps(plan.minutes)
         self._rest_s = max(rest_s, _MEASURED_S)
+        self._begin_s, self._restart_s = clock.elapsed_s(), 0.0
         self._first: tuple[int, float] | None = None
         self._look_at_s = 0.0
         self.wanted: int | None = None
@@ -114,10 +115,12 @@ class _Pace:
         self._teller.tell(f"{self._phase}: step {done:,} of {total:,}")
         if self._first is None:
             self._first, self._look_at_s = (done, now), now + self._rest_s
+            self._restart_s = now - self._begin_s
         steps = done - self._first[0]
         if self.wanted is not None or done >= total or steps < _MEASURED_STEPS or now < self._look_at_s:
             return
-        wanted = steps_in_time(done, total, (now - self._first[1]) / steps, self._end_s - now, self._least)
+        step_s = (now - self._first[1]) / steps
+        wanted = steps_in_time(done, total, step_s, self._end_s - now, self._least, self._restart_s)
         self._look_at_s = now + max(_LATER * (self._end_s - now), _REST_S)
         if wanted != total:
             self.wanted = wanted

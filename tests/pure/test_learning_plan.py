@@ -87,6 +87,11 @@ def test_a_small_difference_is_not_worth_an_interruption() -> None:
     assert steps_in_time(done=100, total=1000, step_s=0.1, left_s=92.0) == 1000
 
 
+def test_a_difference_that_an_interruption_would_cost_is_not_worth_one() -> None:
+    assert steps_in_time(done=400, total=900, step_s=0.05, left_s=5.0, restart_s=25.0) == 900
+    assert steps_in_time(done=400, total=900, step_s=0.05, left_s=5.0, restart_s=2.0) == 460
+
+
 def test_a_stage_whose_time_is_over_takes_one_more_step() -> None:
     assert steps_in_time(done=100, total=1000, step_s=0.5, left_s=-20.0) == 101
 
