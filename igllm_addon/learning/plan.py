@@ -7,6 +7,7 @@ pictures and steps fit is guessed before anything runs and fitted to the measure
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,9 +47,11 @@ _NETWORK: dict[str, Any] = {
     "crop_blocks": [1, 2, 2],
     "feature_width": 160,
 }
-# Of the tower's steps, those in which its finding network learns, too, which takes them more than twice as long. Many objects
-# on a floor are more to get used to than one in the air, which is what it knows.
+# Of the tower's steps, those in which its finding network learns, too, and what such a step costs. Many objects on a floor are
+# more to get used to than one in the air, which is what it knows.
 _FIRST_LOOK_SHARE, _MOST_FIRST_LOOKS = 0.3, {"sixdof": 600, "so3": 600, "shapenet": 1_500}
+_FIRST_LOOK_COST = 2.7
+_ROUNDS, _ROUND_COST = 20, 1.5  # of finding how many steps fit: a step more costs 1 to 1.5, since it can make others dear
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,43 @@ def least_steps(minutes: float) -> int:
     return min(round(LEAST_STEPS + 15 * minutes), _MOST_LEAST_STEPS)
 
 
-def steps_in_time(done: int, total: int, step_s: float, left_s: float, least: int = LEAST_STEPS, restart_s: float = 0.0) -> int:
-    """How many steps a stage should have in all, of which `done` are done and one takes `step_s`, to end in `left_s` seconds;
-    `total`, as it is, where the difference is not worth an interruption, which costs `restart_s`."""
-    misfit_s = abs((total - done) * step_s - left_s)
-    wanted = max(done + int((left_s - restart_s) / max(step_s, 1e-6)), done + 1, least)
+def first_looks(template: str, tower_steps: int) -> int:
+    """The tower's steps in which its finding network learns, too."""
+    return max(1, min(round(_FIRST_LOOK_SHARE * tower_steps), _MOST_FIRST_LOOKS[template]))
+
+
+def work(steps: int, dear: int) -> float:
+    """What the first `steps` of a stage cost, in steps that are not among its `dear` first ones."""
+    return steps + (_FIRST_LOOK_COST - 1.0) * min(steps, dear)
+
+
+def no_dear_steps(_total: int) -> int:
+    """Of a stage whose steps all cost the same."""
+    return 0
+
+
+def steps_in_time(
+    done: int,
+    total: int,
+    step_s: float,
+    left_s: float,
+    least: int = LEAST_STEPS,
+    *,
+    restart_s: float = 0.0,
+    dear: Callable[[int], int] = no_dear_steps,
+) -> int:
+    """How many steps a stage should have in all, of which `done` are done, to end in `left_s` seconds; `total`, as it is, where
+    the difference is not worth an interruption, which costs `restart_s`. dear: how many of so many steps, the first ones, cost
+    more. step_s: of one that does not."""
+
+    def ahead(steps: int) -> float:
+        return work(steps, dear(steps)) - work(done, dear(steps))
+
+    affordable = (left_s - restart_s) / max(step_s, 1e-6)
+    wanted = max(done + 1, least)
+    for _ in range(_ROUNDS):  # since how many are dear depends on how many there are
+        wanted = max(wanted + round((affordable - ahead(wanted)) / _ROUND_COST), done + 1, least)
+    misfit_s = abs(ahead(total) * step_s - left_s)
     return wanted if misfit_s > restart_s and abs(wanted - total) > max(0.1 * (total - done), 10) else total
 
 
@@ -169,7 +204,7 @@ def training_config(plan: Plan, name: str, camera: Camera, folders: dict[str, st
                 **rolled,
                 "start": BASE_MODEL,
                 "steps": plan.tower_steps,
-                "first_look_steps": max(1, min(round(_FIRST_LOOK_SHARE * plan.tower_steps), _MOST_FIRST_LOOKS[plan.template])),
+                "first_look_steps": first_looks(plan.template, plan.tower_steps),
                 "batch": BATCH[TOWER],
                 "learning_rate": 0.002,
                 "warmup_steps": min(100, plan.tower_steps // 10),

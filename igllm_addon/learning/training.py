@@ -9,6 +9,7 @@ later only where the machine has become slower or faster. To set it anew, the st
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import signal
 import threading
@@ -18,12 +19,13 @@ from types import FrameType
 from typing import Any, Protocol, TextIO, cast
 
 from ..core.scene import Camera
-from .plan import Plan, least_steps, steps_in_time, training_config
+from .plan import TOWER, Plan, first_looks, least_steps, no_dear_steps, steps_in_time, training_config, work
 from .progress import BarReader, BudgetClock, Teller
 
 _MEASURED_STEPS, _MEASURED_S = 8, 3.0  # before the first fitting
 _LATER = 0.3  # of the time that is left, until the next look at the pace
 _REST_S = 10.0  # at least, since going on again takes seconds
+_LAST_LOOK = 0.8  # of the steps: the last chance to see that the end comes too early
 CONFIG_NAME = "training.json"
 
 
@@ -100,6 +102,7 @@ class _Pace:
     ) -> None:
         self._phase, self._clock, self._teller, self._interrupt = phase, clock, teller, interrupt
         self._end_s, self._least = plan.end_s(phase), least_steps(plan.minutes)
+        self._dear = functools.partial(first_looks, plan.template) if phase == TOWER else no_dear_steps
         self._rest_s = max(rest_s, _MEASURED_S)
         self._begin_s, self._restart_s = clock.elapsed_s(), 0.0
         self._first: tuple[int, float] | None = None
@@ -116,11 +119,17 @@ class _Pace:
         if self._first is None:
             self._first, self._look_at_s = (done, now), now + self._rest_s
             self._restart_s = now - self._begin_s
-        steps = done - self._first[0]
-        if self.wanted is not None or done >= total or steps < _MEASURED_STEPS or now < self._look_at_s:
+        if self.wanted is not None or done >= total or done - self._first[0] < _MEASURED_STEPS:
             return
-        step_s = (now - self._first[1]) / steps
-        wanted = steps_in_time(done, total, step_s, self._end_s - now, self._least, self._restart_s)
+        last_look = now < self._look_at_s
+        if now < self._first[1] + _MEASURED_S or (last_look and done < _LAST_LOOK * total):
+            return
+        dear = self._dear(total)
+        step_s = (now - self._first[1]) / (work(done, dear) - work(self._first[0], dear))
+        left_s = self._end_s - now
+        wanted = steps_in_time(done, total, step_s, left_s, self._least, restart_s=self._restart_s, dear=self._dear)
+        if last_look and _LAST_LOOK * wanted < total:
+            return
         self._look_at_s = now + max(_LATER * (self._end_s - now), _REST_S)
         if wanted != total:
             self.wanted = wanted

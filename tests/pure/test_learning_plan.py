@@ -21,6 +21,7 @@ from igllm_addon.learning.plan import (
     PICTURES,
     TOWER,
     Plan,
+    first_looks,
     first_plan,
     fitting,
     sentences,
@@ -85,6 +86,14 @@ def test_steps_are_fitted_to_the_time_that_is_left() -> None:
 
 def test_a_small_difference_is_not_worth_an_interruption() -> None:
     assert steps_in_time(done=100, total=1000, step_s=0.1, left_s=92.0) == 1000
+
+
+def test_steps_that_cost_more_are_reckoned_with() -> None:
+    assert steps_in_time(done=100, total=1000, step_s=0.5, left_s=270.0, dear=lambda _: 200) == 100 + 540 - 170
+    assert steps_in_time(done=300, total=1000, step_s=0.5, left_s=100.0, dear=lambda _: 200) == 500
+    assert steps_in_time(done=0, total=5000, step_s=0.5, left_s=755.0, dear=lambda steps: steps * 3 // 10) == pytest.approx(
+        1000, abs=1
+    )
 
 
 def test_a_difference_that_an_interruption_would_cost_is_not_worth_one() -> None:
@@ -155,7 +164,7 @@ def test_a_line_tells_the_share_of_the_minutes_and_what_is_left() -> None:
 
 
 class FakeTrainer:
-    """Takes steps of a given time; a request to stop ends it as the real one ends."""
+    """Takes steps of a given time, and longer ones at first; a request to stop ends it as the real one ends."""
 
     def __init__(self, now: FakeTime, step_s: float) -> None:
         self._now, self._step_s = now, step_s
@@ -170,7 +179,7 @@ class FakeTrainer:
         with stop_request() as stop:
             while self.done < total:
                 self.done += 1
-                self._now.now += self._step_s
+                self._now.now += self._step_s * (2.7 if self.done <= first_looks("sixdof", total) else 1.0)
                 sys.stderr.write(f"\r{stage}:  1%|#  | {self.done}/{total} [x]")
                 if stop.made:
                     self.save()
@@ -196,7 +205,7 @@ def trained(now: FakeTime, trainer: FakeTrainer) -> Plan:
 
 def test_a_slow_machine_takes_fewer_steps_and_keeps_the_end() -> None:
     now = FakeTime()
-    trainer = FakeTrainer(now, step_s=1.5)
+    trainer = FakeTrainer(now, step_s=1.2)
 
     plan = trained(now, trainer)
 
@@ -207,7 +216,7 @@ def test_a_slow_machine_takes_fewer_steps_and_keeps_the_end() -> None:
 
 def test_a_fast_machine_takes_more_steps_in_the_same_time() -> None:
     now = FakeTime()
-    trainer = FakeTrainer(now, step_s=0.1)
+    trainer = FakeTrainer(now, step_s=0.05)
 
     plan = trained(now, trainer)
 
@@ -217,11 +226,24 @@ def test_a_fast_machine_takes_more_steps_in_the_same_time() -> None:
 
 def test_a_machine_as_fast_as_planned_is_not_interrupted() -> None:
     now = FakeTime()
-    trainer = FakeTrainer(now, step_s=0.3)
+    trainer = FakeTrainer(now, step_s=0.1985)
 
     trained(now, trainer)
 
     assert trainer.totals == [1000]
+
+
+def test_a_machine_that_becomes_faster_has_no_time_left_over() -> None:
+    class Freed(FakeTrainer):
+        def train(self, config: Path, stage: str) -> None:
+            self._step_s = 0.5 if self.done < 40 else 0.05
+            super().train(config, stage)
+
+    now = FakeTime()
+
+    trained(now, Freed(now, 0.5))
+
+    assert 270.0 <= now.now <= 305.0
 
 
 def test_ctrl_c_is_the_users_and_ends_the_phase() -> None:
