@@ -93,7 +93,7 @@ def headline_figures(folder: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     of (what, figure). Empty where there is no card or no such table."""
     card = folder / CARD_NAME
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    table = re.search(r"^## Figures$.*?^(\|.*\|)\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)", text, re.MULTILINE | re.DOTALL)
+    table = re.search(r"^## Figures$(?s:.*?)^(\|.*\|)\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)", text, re.MULTILINE)
     if table is None:
         return "", ()
     heading, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in (table[1], *table[2].splitlines()))

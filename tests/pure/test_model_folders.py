@@ -133,3 +133,12 @@ def test_the_card_tells_the_figures_that_the_list_of_models_shows(tmp_path: Path
         ("position error, mean", "0.041"),
     )
     assert ("Chamfer distance, mean", "none") in rows
+
+
+def test_of_several_tables_in_a_card_the_first_is_shown(tmp_path: Path) -> None:
+    tables = (
+        "`val_ID`:\n\n| | it |\n|---|---|\n| right mesh | 99 % |\n\n`val_OOD`:\n\n| | it |\n|---|---|\n| right mesh | 0 % |\n"
+    )
+    (tmp_path / "MODEL_CARD.md").write_text(f"# it\n\n| file | bytes |\n|---|---|\n| x | 1 |\n\n## Figures\n\n{tables}")
+
+    assert headline_figures(tmp_path) == ("it", (("right mesh", "99 %"),))
