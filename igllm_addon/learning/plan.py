@@ -7,6 +7,7 @@ pictures and steps fit is guessed before anything runs and fitted to the measure
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,11 +48,11 @@ _NETWORK: dict[str, Any] = {
     "crop_blocks": [1, 2, 2],
     "feature_width": 160,
 }
-# Of the tower's steps, those in which its finding network learns, too, and what such a step costs. Many objects on a floor are
-# more to get used to than one in the air, which is what it knows.
+# Of the tower's steps, those in which its finding network learns, too, and how much more such a step costs. Many objects on a
+# floor are more to get used to than one in the air, which is what it knows.
 _FIRST_LOOK_SHARE, _MOST_FIRST_LOOKS = 0.3, {"sixdof": 600, "so3": 600, "shapenet": 1_500}
-_FIRST_LOOK_COST = 2.7
-_ROUNDS, _ROUND_COST = 20, 1.5  # of finding how many steps fit: a step more costs 1 to 1.5, since it can make others dear
+_FIRST_LOOK_EXTRA = 1.7
+_MOST_STEPS = 10**7
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def first_looks(template: str, tower_steps: int) -> int:
 
 def work(steps: int, dear: int) -> float:
     """What the first `steps` of a stage cost, in steps that are not among its `dear` first ones."""
-    return steps + (_FIRST_LOOK_COST - 1.0) * min(steps, dear)
+    return steps + _FIRST_LOOK_EXTRA * min(steps, dear)
 
 
 def no_dear_steps(_total: int) -> int:
@@ -141,9 +142,8 @@ def steps_in_time(
         return work(steps, dear(steps)) - work(done, dear(steps))
 
     affordable = (left_s - restart_s) / max(step_s, 1e-6)
-    wanted = max(done + 1, least)
-    for _ in range(_ROUNDS):  # since how many are dear depends on how many there are
-        wanted = max(wanted + round((affordable - ahead(wanted)) / _ROUND_COST), done + 1, least)
+    fitting_steps = done + bisect.bisect_right(range(done + 1, _MOST_STEPS), affordable, key=ahead)
+    wanted = max(fitting_steps, done + 1, least)
     misfit_s = abs(ahead(total) * step_s - left_s)
     return wanted if misfit_s > restart_s and abs(wanted - total) > max(0.1 * (total - done), 10) else total
 

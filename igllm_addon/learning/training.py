@@ -130,7 +130,7 @@ class _Pace:
         wanted = steps_in_time(done, total, step_s, left_s, self._least, restart_s=self._restart_s, dear=self._dear)
         if last_look and _LAST_LOOK * wanted < total:
             return
-        self._look_at_s = now + max(_LATER * (self._end_s - now), _REST_S)
+        self._look_at_s = now + max(_LATER * left_s, _REST_S)
         if wanted != total:
             self.wanted = wanted
             self._interrupt(signal.SIGINT)
