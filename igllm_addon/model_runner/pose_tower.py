@@ -91,6 +91,12 @@ class PoseDescription:
         words = {name: logits[rows] for name, logits in self.words.items()}
         return PoseDescription(self.features[rows], words, *(getattr(self, name)[rows] for name in _OF_POSE))
 
+    def followed_by(self, others: PoseDescription) -> PoseDescription:
+        """These places, then the others."""
+        words = {name: torch.cat([logits, others.words[name]]) for name, logits in self.words.items()}
+        poses = (torch.cat([getattr(self, name), getattr(others, name)]) for name in _OF_POSE)
+        return PoseDescription(torch.cat([self.features, others.features]), words, *poses)
+
     def with_rows(self, rows: Tensor, others: PoseDescription) -> PoseDescription:
         """With what `others` says at these places."""
         words = {name: logits.index_copy(0, rows, others.words[name]) for name, logits in self.words.items()}
@@ -150,12 +156,14 @@ class PoseTower(nn.Module):
         if looks == rolls == 1 or not len(sure):
             return once
         place, seen = first.take(sure), once.take(sure)
-        quarters = torch.arange(0, 4, 4 // rolls, device=sure.device).repeat_interleave(len(sure))
+        quarters = torch.arange(0, 4, 4 // rolls, device=sure.device)
         for look in range(0 if rolls > 1 else 1, looks):
+            turned = quarters if look else quarters[1:]  # what the unturned picture says at first is known
             if look:
                 place = FirstLook(seen.place, seen.log_depth)
-            around = FirstLook(place.place.repeat(rolls, 1), place.log_depth.repeat(rolls))
-            seen = self.describe(pictures, picture[sure].repeat(rolls), around, quarters)
+            around = FirstLook(place.place.repeat(len(turned), 1), place.log_depth.repeat(len(turned)))
+            others = self.describe(pictures, picture[sure].repeat(len(turned)), around, turned.repeat_interleave(len(sure)))
+            seen = others if look else seen.followed_by(others)
             seen = self._agreed(seen) if rolls > 1 else seen
         return once.with_rows(sure, seen)
 
